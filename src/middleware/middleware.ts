@@ -1,0 +1,82 @@
+import type {
+  Attempt,
+  DeliveryGuarantee,
+  Generation,
+  Image,
+  ImageSize,
+  Principal,
+  StagedPicture,
+} from '../generation.ts';
+
+/**
+ * The contract of both rings: an onion, first-listed outermost.
+ *
+ * A middleware is a **named** function, so that stacks and `GET /readyz` can name it.
+ */
+export type Middleware<Request, Response> = (
+  request: Request,
+  next: (request: Request) => Promise<Response>,
+) => Promise<Response>;
+
+/** What a client asks for, once its input is valid and its key is known. Travels through the request ring. */
+export interface GenerationRequest {
+  readonly principal: Principal;
+  /** Of the HTTP request; correlates logs, audit and the `X-Request-Id` response header. */
+  readonly requestId: string;
+  readonly prompt: string;
+  readonly size: ImageSize;
+  readonly delivery: DeliveryGuarantee;
+  /** The provider asked for by name. */
+  readonly provider: string | undefined;
+  readonly idempotencyKey: string | undefined;
+  /** 0 for `generateImage`; 1, 2, … within one `generateImages`. */
+  readonly ordinal: number;
+  /** How long the caller waits before it leaves with a running generation, in milliseconds. */
+  readonly waitMs: number;
+  /** Aborted when the caller left; the generation goes on. */
+  readonly signal: AbortSignal | undefined;
+  /** SHA-256 of the intent; set by the idempotency middleware, or by the dispatcher where there is none. */
+  readonly fingerprint: string | undefined;
+  /** Reserved in the claim's transaction; set by the quota middleware. */
+  readonly quota: QuotaReservation | undefined;
+}
+
+export interface QuotaReservation {
+  readonly apiKeyId: string;
+  readonly imagesPerDay: number;
+}
+
+/** How a caller is answered: the generation ended, or goes on without it. */
+export interface GenerationAnswer {
+  readonly generation: Generation;
+  /** Present when the generation succeeded. */
+  readonly image: Image | undefined;
+  /** True where an earlier request made this generation, and nothing was sent for this one. */
+  readonly replayed: boolean;
+}
+
+/**
+ * Around one request for one image; calls `next` at most once. Fails with a `GatewayError` for what is refused
+ * before it is a generation; a generation that ended badly is an answer.
+ */
+export type RequestMiddleware = Middleware<GenerationRequest, GenerationAnswer>;
+
+/** One generation on its way to the provider. Travels through the attempt ring. */
+export interface AttemptRequest {
+  readonly generation: Generation;
+  /** Name of the provider to call. */
+  readonly provider: string;
+  /** Attempts already on record, oldest first, those of replicas that died included. */
+  readonly attemptsMade: readonly Attempt[];
+  /** The one deadline for all attempts and the waits between them. */
+  readonly deadlineAt: Date;
+  /** Aborts the call and the waits. */
+  readonly signal: AbortSignal;
+  /** Aborts only the waits: the replica is shutting down. */
+  readonly handover: AbortSignal;
+  /** The attempt on record for this call; set by the record middleware. */
+  readonly attempt: Attempt | undefined;
+}
+
+/** Around the calls upstream for one generation; may call `next` again, which is what retry is. */
+export type AttemptMiddleware = Middleware<AttemptRequest, StagedPicture>;
