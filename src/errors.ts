@@ -1,4 +1,6 @@
-import type { Generation } from './generation.ts';
+import type { Generation, RejectionReason } from './generation.ts';
+
+export type { RejectionReason };
 
 /**
  * What Gesso throws on purpose. Each class carries data; none carries a formatted secret.
@@ -77,9 +79,6 @@ export class GatewayUnavailableError extends GatewayError {
  * - `UNKNOWN`: it may have taken it, and may bill it.
  */
 export type FailedOutcome = 'NOT_ACCEPTED' | 'REJECTED' | 'UNKNOWN';
-
-/** Whose mistake a rejection is; it decides whether the idempotency key stays held. */
-export type RejectionReason = 'CONTENT_POLICY' | 'REQUEST' | 'OPERATOR';
 
 /** A call upstream that brought no picture. Thrown by providers, read by retry, record and the endings. */
 export class ProviderFailure extends GatewayError {

@@ -80,6 +80,9 @@ export interface Generation {
   readonly deadlineAt: Date | undefined;
 }
 
+/** Whose mistake a rejection is; it decides whether the idempotency key stays held. */
+export type RejectionReason = 'CONTENT_POLICY' | 'REQUEST' | 'OPERATOR';
+
 export type AttemptOutcome = 'PENDING' | 'SUCCEEDED' | 'REJECTED' | 'NOT_ACCEPTED' | 'UNKNOWN';
 
 /** One call upstream, on record before a byte of it is sent. */
@@ -94,6 +97,8 @@ export interface Attempt {
   readonly outcome: AttemptOutcome;
   readonly httpStatus: number | undefined;
   readonly errorCode: string | undefined;
+  /** Whose mistake a rejection was; undefined for any other outcome. */
+  readonly rejection: RejectionReason | undefined;
   readonly startedAt: Date;
   readonly finishedAt: Date | undefined;
 }

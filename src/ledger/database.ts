@@ -1,0 +1,57 @@
+import { CamelCasePlugin, Kysely, type LogConfig, PostgresDialect, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { Tables } from './tables.ts';
+
+export type Database = Kysely<Tables>;
+export type DatabaseTransaction = Transaction<Tables>;
+
+export interface DatabaseOptions {
+  readonly connection: pg.PoolConfig;
+  /** Connections held at most. @default 10 */
+  readonly poolSize?: number;
+  /** How long a statement waits for a free connection, in milliseconds. @default 10000 */
+  readonly acquireTimeoutMs?: number;
+  /** Told of errors on idle connections; the pool replaces them by itself. */
+  readonly onIdleError: (error: Error) => void;
+  readonly log?: LogConfig;
+}
+
+/** A `date` stays the text that it is: as a `Date` it would shift with the machine's time zone. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    oid === pg.types.builtins.DATE ? (value: string) => value : pg.types.getTypeParser(oid, format),
+} as pg.CustomTypesConfig;
+
+/** Opens the pool. Rows come back with camelCase keys; what lies inside JSON columns is left alone. */
+export function openDatabase(options: DatabaseOptions): { db: Database; pool: pg.Pool } {
+  const { connection, poolSize = 10, acquireTimeoutMs = 10_000, onIdleError, log } = options;
+  const pool = new pg.Pool({
+    application_name: 'gesso',
+    keepAlive: true,
+    types,
+    ...connection,
+    max: poolSize,
+    connectionTimeoutMillis: acquireTimeoutMs,
+  });
+  pool.on('error', onIdleError);
+  const db = new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool }),
+    plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+    ...(log === undefined ? {} : { log }),
+  });
+  return { db, pool };
+}
+
+/** Whether the statement failed because the database could not be reached, rather than for what it said. */
+export function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = (error as { code?: unknown }).code;
+  // A SQLSTATE has five characters; 08 is a connection exception, 57P a shutdown, 53300 too many connections.
+  if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
+    return code.startsWith('08') || code.startsWith('57P') || code === '53300';
+  }
+  if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) return true;
+  return /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|not queryable/.test(
+    error.message,
+  );
+}
