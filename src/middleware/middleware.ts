@@ -7,6 +7,7 @@ import type {
   Principal,
   StagedPicture,
 } from '../generation.ts';
+import type { Run } from '../ledger/runs.ts';
 
 /**
  * The contract of both rings: an onion, first-listed outermost.
@@ -35,8 +36,8 @@ export interface GenerationRequest {
   readonly waitMs: number;
   /** Aborted when the caller left; the generation goes on. */
   readonly signal: AbortSignal | undefined;
-  /** SHA-256 of the intent; set by the idempotency middleware, or by the dispatcher where there is none. */
-  readonly fingerprint: string | undefined;
+  /** SHA-256 of the intent, lowercase hex. */
+  readonly fingerprint: string;
   /** Reserved in the claim's transaction; set by the quota middleware. */
   readonly quota: QuotaReservation | undefined;
 }
@@ -64,10 +65,12 @@ export type RequestMiddleware = Middleware<GenerationRequest, GenerationAnswer>;
 /** One generation on its way to the provider. Travels through the attempt ring. */
 export interface AttemptRequest {
   readonly generation: Generation;
+  /** This replica's hold on the generation, under which attempts are recorded. */
+  readonly run: Run;
   /** Name of the provider to call. */
   readonly provider: string;
-  /** Attempts already on record, oldest first, those of replicas that died included. */
-  readonly attemptsMade: readonly Attempt[];
+  /** The number of the next attempt, from 1; those on record count, whoever made them. */
+  readonly attemptNumber: number;
   /** The one deadline for all attempts and the waits between them. */
   readonly deadlineAt: Date;
   /** Aborts the call and the waits. */
@@ -78,5 +81,12 @@ export interface AttemptRequest {
   readonly attempt: Attempt | undefined;
 }
 
+/** What the ring brings home: a picture that arrived whole, and the attempt that brought it. */
+export interface DeliveredPicture {
+  readonly attempt: Attempt;
+  readonly httpStatus: number;
+  readonly staged: StagedPicture;
+}
+
 /** Around the calls upstream for one generation; may call `next` again, which is what retry is. */
-export type AttemptMiddleware = Middleware<AttemptRequest, StagedPicture>;
+export type AttemptMiddleware = Middleware<AttemptRequest, DeliveredPicture>;
