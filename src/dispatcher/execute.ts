@@ -1,0 +1,102 @@
+import type { Clock } from '../clock.ts';
+import { FencedError, HandoverError, InvalidPictureError, StorageError } from '../errors.ts';
+import type { Attempt } from '../generation.ts';
+import type { AttemptLog } from '../ledger/attempts.ts';
+import { persist } from '../ledger/persist.ts';
+import type { Queue } from '../ledger/queue.ts';
+import type { Ended, FailedEnding, Run, Runs } from '../ledger/runs.ts';
+import type { AttemptRequest, DeliveredPicture } from '../middleware/middleware.ts';
+import { endingOf as attemptEndingOf } from '../middleware/record.ts';
+import { endingOf } from './ending.ts';
+import { type KeepOptions, keep } from './keep.ts';
+import { recover } from './recovery.ts';
+
+export interface ExecuteOptions {
+  readonly attemptRing: (request: AttemptRequest) => Promise<DeliveredPicture>;
+  readonly log: AttemptLog;
+  readonly attemptsOf: (generationId: string) => Promise<readonly Attempt[]>;
+  readonly staging: {
+    readonly find: (attemptId: string) => ReturnType<Parameters<typeof recover>[1]['findStaged']>;
+    readonly discard: (attemptId: string) => Promise<void>;
+  };
+  readonly keeping: KeepOptions;
+  readonly runs: Runs;
+  readonly queue: Queue;
+  readonly clock: Clock;
+  /** Ends the calls that are under way: the time to drain is over. */
+  readonly signal: AbortSignal;
+  /** Ends the waits between calls: the replica is shutting down. */
+  readonly handover: AbortSignal;
+  readonly onEnded: (ended: Ended) => void;
+  /** The generation goes on elsewhere. */
+  readonly onHandedOver: (run: Run) => void;
+  readonly onError: (error: unknown, run: Run) => void;
+}
+
+/** Runs one generation to its end: recovers, calls the provider through the ring, keeps the picture, writes it down. */
+export function createExecute(options: ExecuteOptions): (run: Run) => Promise<void> {
+  const { attemptRing, log, attemptsOf, staging, keeping, runs, queue, clock, signal, handover } = options;
+
+  /** Until the database answers: an end that is not written would be bought again. */
+  const written = <Result>(run: Run, write: () => Promise<Result>): Promise<Result> =>
+    persist(write, { signal, sleep: clock.sleep, onRetry: (error) => options.onError(error, run) });
+
+  async function deliver(run: Run): Promise<DeliveredPicture> {
+    const recovered = await recover(run, { log, findStaged: staging.find });
+    if (recovered !== undefined) return recovered;
+    const { generation, attemptsMade, deadlineAt } = run;
+    return attemptRing({
+      generation,
+      run,
+      provider: generation.provider ?? '',
+      attemptNumber: attemptsMade.length + 1,
+      deadlineAt,
+      signal,
+      handover,
+      attempt: undefined,
+    });
+  }
+
+  async function succeed(run: Run, delivered: DeliveredPicture): Promise<Ended> {
+    const { attempt, httpStatus, staged } = delivered;
+    try {
+      const image = await keep(staged, run.deadlineAt, signal, keeping);
+      const ending = { status: 'SUCCEEDED', attempt, httpStatus, model: staged.model, image } as const;
+      const ended = await written(run, () => runs.finish(run, ending));
+      await staging.discard(attempt.id).catch((error: unknown) => options.onError(error, run));
+      return ended;
+    } catch (error) {
+      if (!(error instanceof InvalidPictureError || error instanceof StorageError)) throw error;
+      return fail(run, error, { attempt, ending: { ...attemptEndingOf(error), httpStatus } });
+    }
+  }
+
+  async function fail(
+    run: Run,
+    error: unknown,
+    attempt?: FailedEnding['attempt'],
+  ): Promise<Ended> {
+    const attempts = await written(run, () => attemptsOf(run.generation.id));
+    const ending = { ...endingOf(error, run.generation.delivery, attempts), attempt };
+    return written(run, () => runs.finish(run, ending));
+  }
+
+  return async function execute(run) {
+    try {
+      let ended: Ended;
+      try {
+        ended = await succeed(run, await deliver(run));
+      } catch (error) {
+        if (error instanceof FencedError || error instanceof HandoverError) throw error;
+        options.onError(error, run);
+        ended = await fail(run, error);
+      }
+      options.onEnded(ended);
+    } catch (error) {
+      options.onError(error, run);
+      options.onHandedOver(run);
+      // Fenced, the job is another's already; handed over, or not written, it is anyone's from here on.
+      if (!(error instanceof FencedError)) await queue.release([run.job]);
+    }
+  };
+}

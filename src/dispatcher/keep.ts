@@ -1,0 +1,54 @@
+import type { Clock } from '../clock.ts';
+import { InvalidPictureError, StorageError } from '../errors.ts';
+import type { StagedPicture } from '../generation.ts';
+import type { BlobStore } from '../images/blob-store.ts';
+import type { SucceededEnding } from '../ledger/runs.ts';
+
+export interface KeepOptions {
+  /** Decodes the whole picture. @throws {InvalidPictureError} */
+  readonly measure: (path: string) => Promise<{ width: number; height: number; thumbhash: string }>;
+  /** Moves the bytes to where the operator finds them, and returns the path. */
+  readonly keepAside: (attemptId: string) => Promise<string>;
+  readonly store: BlobStore;
+  readonly clock: Clock;
+  readonly onRetry: (error: unknown) => void;
+}
+
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 10_000;
+
+/**
+ * Proves the picture by decoding it, and stores it. Outside the retry ring: a full disk never buys again, it is
+ * tried again until the deadline, and then the bytes are kept aside.
+ */
+export async function keep(
+  staged: StagedPicture,
+  deadlineAt: Date,
+  signal: AbortSignal,
+  { measure, keepAside, store, clock, onRetry }: KeepOptions,
+): Promise<SucceededEnding['image']> {
+  const { width, height, thumbhash } = await measure(staged.path).catch(async (error: unknown) => {
+    if (!(error instanceof InvalidPictureError)) throw error;
+    throw new InvalidPictureError(error.message, { keptAt: await keepAside(staged.attemptId) });
+  });
+  const blobKey = blobKeyOf(staged.attemptId);
+  for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
+    try {
+      await store.putFile(blobKey, staged.path, { contentType: 'image/png' });
+      break;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      onRetry(error);
+      if (signal.aborted || clock.now().getTime() + delayMs >= deadlineAt.getTime()) {
+        await keepAside(staged.attemptId);
+        throw error;
+      }
+      await clock.sleep(delayMs, signal).catch(() => undefined);
+    }
+  }
+  const { byteSize, sha256, revisedPrompt } = staged;
+  return { blobKey, width, height, thumbhash, byteSize, sha256, revisedPrompt };
+}
+
+/** Named after the attempt, so that no two writers or clients ever share a file; its folder is the id's last byte. */
+export const blobKeyOf = (attemptId: string): string => `${attemptId.slice(-2)}/${attemptId}.png`;
