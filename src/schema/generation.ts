@@ -1,0 +1,88 @@
+import type { Generation, Image } from '../generation.ts';
+import { AttemptRef } from './attempt.ts';
+import { builder } from './builder.ts';
+import { ClientRef } from './client.ts';
+import type { Context } from './context.ts';
+import {
+  DeliveryGuaranteeEnum,
+  GenerationFailureCodeEnum,
+  GenerationStatusEnum,
+  ImageSizeEnum,
+} from './enums.ts';
+import { inOrder } from './ids.ts';
+import { ImageRef } from './image.ts';
+
+export const GenerationRef = builder.loadableNodeRef('Generation', {
+  id: { resolve: (generation: Generation) => generation.id },
+  load: (ids: string[], { read }: Context): Promise<Generation[]> => inOrder(ids, read.generationsById),
+});
+
+/** The generation, through the request's loader. */
+export const generationOf = (context: Context, id: string): Promise<Generation> =>
+  GenerationRef.getDataloader(context).load(id);
+
+const GenerationFailureRef = builder
+  .objectRef<NonNullable<Generation['failure']>>('GenerationFailure')
+  .implement({
+    description: 'Why a generation ended without an image.',
+    fields: (t) => ({
+      code: t.expose('code', {
+        type: GenerationFailureCodeEnum,
+        description: 'What kind of failure it was.',
+      }),
+      message: t.exposeString('message', { description: 'For developers; never with secrets in it.' }),
+    }),
+  });
+
+builder.objectType(GenerationRef, {
+  description: 'One request for one image, from acceptance to its end.',
+  fields: (t) => ({
+    status: t.expose('status', { type: GenerationStatusEnum, description: 'Where it is in its life.' }),
+    prompt: t.exposeString('prompt', { description: 'As it was asked for.' }),
+    requestedSize: t.expose('size', { type: ImageSizeEnum, description: 'The canvas asked for.' }),
+    delivery: t.expose('delivery', { type: DeliveryGuaranteeEnum, description: 'The guarantee asked for.' }),
+    idempotencyKey: t.exposeString('idempotencyKey', {
+      nullable: true,
+      description: 'The key it was asked for with.',
+    }),
+    provider: t.exposeString('provider', { nullable: true, description: 'Set once a provider is chosen.' }),
+    model: t.exposeString('model', { nullable: true, description: 'Set once a provider is chosen.' }),
+    image: t.loadable({
+      type: ImageRef,
+      nullable: true,
+      description: 'Present when it succeeded.',
+      load: async (ids: string[], { read }) => {
+        const images = await read.imagesOf(ids);
+        return ids.map((id) => images.get(id) ?? null) as Image[];
+      },
+      resolve: ({ id, status }) => (status === 'SUCCEEDED' ? id : null),
+    }),
+    failure: t.field({
+      type: GenerationFailureRef,
+      nullable: true,
+      description: 'Present when it ended without an image, unless it was canceled.',
+      resolve: ({ failure }) => failure,
+    }),
+    attempts: t.loadableList({
+      type: AttemptRef,
+      description: 'Every call upstream, oldest first, recorded before it was sent.',
+      load: async (ids: string[], { read }) => {
+        const attempts = await read.attemptsOf(ids);
+        return ids.map((id) => [...(attempts.get(id) ?? [])]);
+      },
+      resolve: ({ id }) => id,
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was accepted.' }),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was first taken up.',
+    }),
+    finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true, description: 'When it ended.' }),
+    client: t.field({
+      type: ClientRef,
+      description: 'Who asked for it.',
+      resolve: ({ clientId }) => clientId,
+    }),
+  }),
+});
