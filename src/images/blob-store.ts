@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
 
 /**
- * The contract of a place that keeps finished images. Keys are lowercase hex, digits, hyphens and dots with `/`
- * between folders; a driver refuses any other with a `TypeError`, so that no key leaves its root.
+ * The contract of a place that keeps finished images. Keys are made of lowercase letters, digits, hyphens and
+ * dots, with `/` between folders, no part of which begins with a dot; a driver refuses any other with a `TypeError`,
+ * so that no key leaves its root.
  *
  * Every method throws `StorageError` when the store fails; "not there" is not a failure.
  */
@@ -11,9 +12,9 @@ export interface BlobStore {
   readonly name: string;
 
   /**
-   * Keeps the bytes of a complete local file under `key`. When it resolves they survive a power cut, and the
-   * local file may be gone (a driver on the same disk renames it). Writing a key again replaces it as a whole:
-   * no reader ever sees half a blob.
+   * Keeps the bytes of a complete local file under `key`. When it resolves they survive a power cut. The local file
+   * stays: it is removed by its owner once the ledger has committed. Writing a key again replaces it as a whole: no
+   * reader ever sees half a blob.
    */
   putFile(key: string, localPath: string, options: { contentType: string }): Promise<void>;
 
@@ -22,7 +23,7 @@ export interface BlobStore {
 
   /**
    * Opens a blob, or the bytes `start` to `end` of it, both included, counted from 0. Undefined where there is
-   * no such blob. The stream must be read or destroyed.
+   * no such blob. `byteSize` is the whole blob's. The stream must be read or destroyed.
    *
    * @throws {RangeError} when `start` lies behind the last byte.
    */

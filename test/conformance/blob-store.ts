@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { BlobStore } from '../../src/images/blob-store.ts';
+
+/** A store to be tested, empty, and how to remove it. */
+export interface BlobStoreUnderTest {
+  readonly store: BlobStore;
+  readonly close?: () => Promise<void>;
+}
+
+/** What every driver of `BlobStore` must do; a driver's own test file calls it. */
+export const describeBlobStore = (name: string, create: () => Promise<BlobStoreUnderTest>): void => {
+  describe(`${name} as a BlobStore`, () => {
+    let store: BlobStore;
+    let close: (() => Promise<void>) | undefined;
+    let folder: string;
+
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'gesso-blobs-'));
+      ({ store, close } = await create());
+    });
+    afterEach(async () => {
+      await close?.();
+      await rm(folder, { recursive: true, force: true });
+    });
+
+    const put = async (key: string, bytes: Uint8Array) => {
+      const path = join(folder, `local-${randomBytes(8).toString('hex')}`);
+      await writeFile(path, bytes);
+      await store.putFile(key, path, { contentType: 'image/png' });
+    };
+    const read = async (key: string, range?: { start: number; end: number }) => {
+      const blob = await store.open(key, range);
+      return blob === undefined ? undefined : { byteSize: blob.byteSize, bytes: await buffer(blob.stream) };
+    };
+
+    it('has a name and can be written to', async () => {
+      expect(store.name).not.toBe('');
+      await expect(store.check()).resolves.toBeUndefined();
+    });
+
+    it('gives back what was put, byte for byte', async () => {
+      for (const byteSize of [0, 1, 1000, 3_000_000]) {
+        const bytes = randomBytes(byteSize);
+        await put('ab/picture.png', bytes);
+        expect(await store.stat('ab/picture.png')).toEqual({ byteSize });
+        const blob = await read('ab/picture.png');
+        expect(blob?.byteSize).toBe(byteSize);
+        expect(blob?.bytes.equals(bytes)).toBe(true);
+      }
+    });
+
+    it('knows nothing of what was not put', async () => {
+      await put('ab/there.png', Buffer.from('x'));
+      for (const key of ['ab/none.png', 'none/none.png', 'ab', 'ab/there.png/below']) {
+        expect(await store.stat(key), key).toBeUndefined();
+      }
+      expect(await store.open('ab/none.png')).toBeUndefined();
+      expect(await store.open('ab/none.png', { start: 0, end: 1 })).toBeUndefined();
+    });
+
+    it('reads ranges, both ends included, and says how large the whole is', async () => {
+      const bytes = randomBytes(1_000_000);
+      await put('a/b.png', bytes);
+      for (const [start, end] of [
+        [0, 0],
+        [0, 999_999],
+        [10, 19],
+        [999_999, 999_999],
+        [500_000, 2_000_000],
+      ] as const) {
+        const blob = await read('a/b.png', { start, end });
+        expect(blob?.byteSize).toBe(1_000_000);
+        expect(blob?.bytes.equals(bytes.subarray(start, end + 1)), `${start}-${end}`).toBe(true);
+      }
+    });
+
+    it('refuses a range that begins behind the last byte', async () => {
+      await put('a/b.png', Buffer.from('0123456789'));
+      await expect(store.open('a/b.png', { start: 10, end: 12 })).rejects.toBeInstanceOf(RangeError);
+      await put('a/empty.png', Buffer.alloc(0));
+      await expect(store.open('a/empty.png', { start: 0, end: 0 })).rejects.toBeInstanceOf(RangeError);
+    });
+
+    it('replaces a blob as a whole', async () => {
+      await put('a/b.png', Buffer.from('the first and longer'));
+      await put('a/b.png', Buffer.from('the second'));
+      expect((await read('a/b.png'))?.bytes.toString()).toBe('the second');
+    });
+
+    it('shows no reader half a blob, while writers replace it', async () => {
+      const versions = [1, 2, 3, 4].map((version) => Buffer.alloc(200_000 + version, version));
+      await put('a/b.png', versions[0] ?? Buffer.alloc(0));
+      let writing = true;
+      const writes = Promise.all(versions.map((version) => put('a/b.png', version))).finally(() => {
+        writing = false;
+      });
+      do {
+        const bytes = (await read('a/b.png'))?.bytes ?? Buffer.alloc(0);
+        expect(versions.some((version) => version.equals(bytes))).toBe(true);
+      } while (writing);
+      await writes;
+    });
+
+    it('takes the same local file again', async () => {
+      const path = join(folder, 'staged');
+      for (let round = 0; round < 2; round += 1) {
+        await writeFile(path, 'staged bytes');
+        await store.putFile('a/b.png', path, { contentType: 'image/png' });
+      }
+      expect((await read('a/b.png'))?.bytes.toString()).toBe('staged bytes');
+    });
+
+    it('deletes, as often as it is told to', async () => {
+      await put('a/b.png', Buffer.from('x'));
+      await store.delete('a/b.png');
+      await store.delete('a/b.png');
+      await store.delete('never/was.png');
+      expect(await store.stat('a/b.png')).toBeUndefined();
+    });
+
+    it('says that the store failed when there is no such local file', async () => {
+      const put = store.putFile('a/b.png', join(folder, 'gone'), { contentType: 'image/png' });
+      await expect(put).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+      expect(await store.stat('a/b.png')).toBeUndefined();
+    });
+
+    it.each([
+      '',
+      '/',
+      '/etc/passwd',
+      '../outside',
+      'a/../../outside',
+      'a/..',
+      './a',
+      'a//b',
+      'a/',
+      '.hidden',
+      'a/.hidden',
+      'A.png',
+      'a b',
+      'a\\b',
+      'a\0b',
+      'a%2e%2e',
+      'é',
+      'a\nb',
+      `${'a'.repeat(300)}`,
+    ])('refuses the key %j', async (key) => {
+      const path = join(folder, 'local');
+      await writeFile(path, 'x');
+      await expect(store.putFile(key, path, { contentType: 'image/png' })).rejects.toBeInstanceOf(TypeError);
+      await expect(store.stat(key)).rejects.toBeInstanceOf(TypeError);
+      await expect(store.open(key)).rejects.toBeInstanceOf(TypeError);
+      await expect(store.delete(key)).rejects.toBeInstanceOf(TypeError);
+    });
+  });
+};
