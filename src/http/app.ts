@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { Logger } from 'pino';
+import { UnauthenticatedError } from '../errors.ts';
+import type { Principal } from '../generation.ts';
+import type { Context as SchemaContext } from '../schema/context.ts';
+import type { Authenticator } from './authenticate.ts';
+import type { Graphql } from './graphql.ts';
+
+export interface AppOptions {
+  readonly graphql: Graphql;
+  readonly authenticator: Authenticator;
+  readonly images: (request: Request) => Promise<Response>;
+  readonly createContext: (call: {
+    principal: Principal | undefined;
+    requestId: string;
+    signal: AbortSignal;
+  }) => SchemaContext;
+  /** Resolves when the gateway can take work. */
+  readonly ready: () => Promise<void>;
+  readonly log: Logger;
+}
+
+const MAX_BODY_BYTES = 1024 * 1024;
+/** What a request id of a caller may be; any other is replaced, so that none forges a log line. */
+const REQUEST_ID = /^[A-Za-z0-9._:/+=-]{1,128}$/;
+
+type Variables = { requestId: string; principal: Principal | undefined };
+
+/** Every route of the one listener. */
+export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
+  const { graphql, authenticator, images, createContext, ready, log } = options;
+  const app = new Hono<{ Variables: Variables }>();
+
+  app.use(async function traceAndLog(c, next) {
+    const startedAt = performance.now();
+    const given = c.req.header('x-request-id');
+    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
+    c.set('requestId', requestId);
+    await next();
+    c.res.headers.set('X-Request-Id', requestId);
+    log[c.res.status >= 500 ? 'error' : 'info'](
+      {
+        requestId,
+        method: c.req.method,
+        // Without the query: an image URL's signature is a capability.
+        path: c.req.path,
+        status: c.res.status,
+        durationMs: Math.round(performance.now() - startedAt),
+        client: c.get('principal')?.clientName,
+      },
+      'request',
+    );
+  });
+
+  app.onError((error, c) => {
+    log.error({ err: error, requestId: c.get('requestId') }, 'a request failed unexpectedly');
+    return c.json({ error: 'The gateway failed unexpectedly.' }, 500);
+  });
+  app.notFound((c) => c.json({ error: 'There is nothing here. GraphQL is at /graphql.' }, 404));
+
+  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+  app.get('/readyz', async (c) => {
+    try {
+      await ready();
+      return c.json({ status: 'ready' });
+    } catch (error) {
+      log.warn({ err: error }, 'not ready');
+      return c.json({ status: 'unavailable' }, 503);
+    }
+  });
+  app.all('/images/*', (c) => images(c.req.raw));
+
+  // Only JSON makes a browser ask first (CORS preflight), so that no foreign page can send a paid mutation.
+  app.post('/graphql', async function requireJson(c, next) {
+    const mediaType = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase();
+    if (mediaType !== 'application/json') {
+      return c.json(graphqlError('Send the operation as application/json.', 'UNSUPPORTED_MEDIA_TYPE'), 415);
+    }
+    const encoding = c.req.header('content-encoding');
+    if (encoding !== undefined && encoding !== 'identity') {
+      return c.json(graphqlError('Send the body without compression.', 'UNSUPPORTED_CONTENT_ENCODING'), 415);
+    }
+    return next();
+  });
+  app.post(
+    '/graphql',
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: (c) => c.json(graphqlError('The body is larger than 1 MiB.', 'PAYLOAD_TOO_LARGE'), 413),
+    }),
+  );
+  app.on(['GET', 'POST'], '/graphql', async (c) => {
+    let principal: Principal | undefined;
+    try {
+      principal = await authenticator.authenticate(c.req.header('authorization') ?? null);
+    } catch (error) {
+      if (!(error instanceof UnauthenticatedError)) throw error;
+      c.header('WWW-Authenticate', 'Bearer');
+      return c.json(graphqlError(error.message, error.code), 401);
+    }
+    c.set('principal', principal);
+    const request = c.req.raw;
+    const response = await graphql.handle(
+      request,
+      createContext({ principal, requestId: c.get('requestId'), signal: request.signal }),
+    );
+    if (response.status === 401) response.headers.set('WWW-Authenticate', 'Bearer');
+    return response;
+  });
+  app.all('/graphql', (c) => {
+    c.header('Allow', 'GET, POST');
+    return c.json(graphqlError('GraphQL takes GET and POST.', 'METHOD_NOT_ALLOWED'), 405);
+  });
+
+  return app;
+}
+
+const graphqlError = (message: string, code: string) => ({ errors: [{ message, extensions: { code } }] });

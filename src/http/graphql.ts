@@ -1,0 +1,112 @@
+import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor';
+import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
+import type { GraphQLSchema } from 'graphql';
+import { createYoga, type Plugin } from 'graphql-yoga';
+import type { Context } from '../schema/context.ts';
+import { useImageBudget } from './image-budget.ts';
+import { createMaskError } from './mask-error.ts';
+
+export interface GraphqlOptions {
+  readonly schema: GraphQLSchema;
+  readonly production: boolean;
+  readonly imagesPerOperation: number;
+  readonly onUnexpected: (error: unknown) => void;
+}
+
+/** What one document may be, well above what Relay and a portal send. */
+const MAX_TOKENS = 2_000;
+const MAX_DEPTH = 15;
+const MAX_ALIASES = 30;
+const MAX_DIRECTIVES = 30;
+const MAX_COST = 20_000;
+
+/** Shown in GraphiQL at first. */
+const FIRST_QUERY = `# Welcome to Gesso. Put your API key under "Headers" below:
+#   { "Authorization": "Bearer <your key>" }
+# then press the button.
+
+mutation FirstImage {
+  generateImage(
+    input: {
+      prompt: "A lighthouse on a cliff at dawn, gouache, soft light"
+      size: LANDSCAPE_1536X1024
+      idempotencyKey: "my-first-image"
+    }
+  ) {
+    __typename
+    ... on GenerateImageSuccess {
+      replayed
+      image {
+        url
+        width
+        height
+        altText
+        rendition(transform: { maxWidth: 640, format: WEBP }) {
+          url
+          width
+          height
+        }
+      }
+      generation {
+        id
+        attempts {
+          number
+          outcome
+          requestId
+        }
+      }
+    }
+    ... on GenerationPending {
+      generation {
+        id
+        status
+      }
+    }
+    ... on UserError {
+      message
+      retryable
+    }
+  }
+}
+`;
+
+/** The GraphQL endpoint, given a context that was made before: who calls is known before anything is parsed. */
+export function createGraphql(options: GraphqlOptions) {
+  const { schema, production, imagesPerOperation, onUnexpected } = options;
+  const yoga = createYoga<Context>({
+    schema,
+    graphqlEndpoint: '/graphql',
+    // The listener answers for these: see app.ts.
+    landingPage: false,
+    cors: false,
+    multipart: false,
+    batching: false,
+    // Unexpected errors are logged by maskError; Yoga's own log would print them a second time.
+    logging: false,
+    graphiql: production ? false : { title: 'Gesso', defaultQuery: FIRST_QUERY, credentials: 'same-origin' },
+    maskedErrors: { maskError: createMaskError(onUnexpected), isDev: false },
+    plugins: [
+      EnvelopArmorPlugin({
+        maxTokens: { n: MAX_TOKENS },
+        maxDepth: { n: MAX_DEPTH },
+        maxAliases: { n: MAX_ALIASES },
+        maxDirectives: { n: MAX_DIRECTIVES },
+        costLimit: { maxCost: MAX_COST },
+        blockFieldSuggestion: { enabled: production },
+      }) as Plugin,
+      useImageBudget(imagesPerOperation),
+      useDisableIntrospection({ isDisabled: (request) => production && !known.has(request) }),
+    ],
+  });
+  const known = new WeakSet<Request>();
+
+  return {
+    async handle(request: Request, context: Context): Promise<Response> {
+      if (context.principal !== undefined) known.add(request);
+      return yoga.handleRequest(request, context as Context & Record<string, unknown>);
+    },
+    dispose: () => yoga.dispose(),
+  };
+}
+
+export type Graphql = ReturnType<typeof createGraphql>;

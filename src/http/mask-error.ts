@@ -1,0 +1,47 @@
+import { GraphQLError } from 'graphql';
+import {
+  ForbiddenError,
+  GatewayError,
+  GatewayUnavailableError,
+  InvalidInputError,
+  UnauthenticatedError,
+} from '../errors.ts';
+
+/** The HTTP status of an error that reaches the top of an answer. */
+function statusOf(error: unknown): number {
+  if (error instanceof UnauthenticatedError) return 401;
+  if (error instanceof ForbiddenError) return 403;
+  if (error instanceof GatewayUnavailableError) return 503;
+  if (error instanceof InvalidInputError) return 400;
+  return 500;
+}
+
+/** Errors that clients may read as they are: they were thrown on purpose, for them. */
+const isForClients = (error: unknown): error is GatewayError =>
+  error instanceof GatewayError && statusOf(error) !== 500;
+
+/**
+ * What a client sees of a top-level error: a code, and a message only if it was meant for clients. Everything
+ * else is logged whole and masked.
+ */
+export function createMaskError(onUnexpected: (error: unknown) => void) {
+  return function maskError(error: unknown): GraphQLError {
+    const original = error instanceof GraphQLError ? error.originalError : error;
+    // GraphQL's own: syntax, validation, variables, and what plug-ins refused.
+    if (error instanceof GraphQLError && !(original instanceof Error)) return error;
+    if (error instanceof GraphQLError && original instanceof GraphQLError) return original;
+    const place =
+      error instanceof GraphQLError && error.nodes !== undefined
+        ? { nodes: error.nodes, path: error.path ?? null }
+        : {};
+    if (isForClients(original)) {
+      const extensions = { code: original.code, http: { status: statusOf(original) } };
+      return new GraphQLError(original.message, { ...place, extensions });
+    }
+    onUnexpected(original);
+    return new GraphQLError('The gateway failed unexpectedly.', {
+      ...place,
+      extensions: { code: 'INTERNAL_SERVER_ERROR', http: { status: 500 } },
+    });
+  };
+}
