@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { InvalidPictureError, StorageError } from '../errors.ts';
 import type { StagedPicture } from '../generation.ts';
+import { blobKeyOf } from '../images/blob-key.ts';
 import type { BlobStore } from '../images/blob-store.ts';
 import type { SucceededEnding } from '../ledger/runs.ts';
 
@@ -49,6 +50,3 @@ export async function keep(
   const { byteSize, sha256, revisedPrompt } = staged;
   return { blobKey, width, height, thumbhash, byteSize, sha256, revisedPrompt };
 }
-
-/** Named after the attempt, so that no two writers or clients ever share a file; its folder is the id's last byte. */
-export const blobKeyOf = (attemptId: string): string => `${attemptId.slice(-2)}/${attemptId}.png`;

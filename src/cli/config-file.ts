@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Config, readConfig, SETTINGS } from '../config.ts';
+import { ConfigError } from '../errors.ts';
+import type { GessoConfig } from '../plugin.ts';
+
+const NAMES = ['gesso.config.ts', 'gesso.config.js', 'gesso.config.mjs'];
+
+/** The configuration file of this folder, if there is one; TypeScript runs as it is. */
+async function loadFile(folder: string): Promise<GessoConfig> {
+  const path = NAMES.map((name) => resolve(folder, name)).find(existsSync);
+  if (path === undefined) return {};
+  const { default: extensions } = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  if (typeof extensions !== 'object' || extensions === null) {
+    throw new ConfigError(`${path} has no default export: write \`export default defineConfig({ … })\`.`);
+  }
+  return extensions;
+}
+
+/** Settings of the file by the names that they have in the environment. */
+function settingsOf({ settings = {} }: GessoConfig): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => {
+      if (!(name in SETTINGS)) throw new ConfigError(`gesso.config sets "${name}", which is no setting.`);
+      return [SETTINGS[name as keyof typeof SETTINGS].env, String(value)];
+    }),
+  );
+}
+
+/** The effective settings: defaults, under the file of the working folder, under the environment. */
+export async function loadConfig(): Promise<{ config: Config; extensions: GessoConfig }> {
+  const extensions = await loadFile(process.cwd());
+  const hasProviders = (extensions.plugins ?? []).some(({ providers = [] }) => providers.length > 0);
+  const config = readConfig(process.env, { file: settingsOf(extensions), hasProviders });
+  return { config, extensions };
+}

@@ -1,0 +1,275 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Keyv } from 'keyv';
+import { sql } from 'kysely';
+import { type Logger, pino } from 'pino';
+import QuickLRU from 'quick-lru';
+import { type Clock, systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { createDispatcher } from './dispatcher.ts';
+import { ConfigError, GatewayUnavailableError } from './errors.ts';
+import { createImagePort } from './gateway/image-port.ts';
+import { createReads } from './gateway/reads.ts';
+import { openRecords } from './gateway/records.ts';
+import { bootstrapKey, type DevelopmentKey, developmentKey, urlSecret } from './gateway/secrets.ts';
+import { createApp } from './http/app.ts';
+import { createAuthenticator } from './http/authenticate.ts';
+import { createGraphql } from './http/graphql.ts';
+import { createImageRoutes } from './http/images.ts';
+import { createKeyUse } from './http/key-use.ts';
+import { createMeasure } from './images/measure.ts';
+import { openBlobStore } from './images/open-store.ts';
+import { createRenditions } from './images/renditions.ts';
+import { createUrlSigner } from './images/signed-urls.ts';
+import { createStaging } from './images/staging.ts';
+import { createApiKey, findApiKey, noteKeyUse, revokeApiKey } from './ledger/api-keys.ts';
+import { CHANNELS } from './ledger/notifications.ts';
+import { audit } from './middleware/audit.ts';
+import { authorize } from './middleware/authorize.ts';
+import { deadline } from './middleware/deadline.ts';
+import { idempotency } from './middleware/idempotency.ts';
+import type {
+  AttemptMiddleware,
+  AttemptRequest,
+  DeliveredPicture,
+  RequestMiddleware,
+} from './middleware/middleware.ts';
+import { quota } from './middleware/quota.ts';
+import { record } from './middleware/record.ts';
+import { retry } from './middleware/retry.ts';
+import { arrange, compose } from './pipeline.ts';
+import type { GessoConfig, GessoPlugin } from './plugin.ts';
+import { createHealth } from './provider-health.ts';
+import { createBetterToken } from './providers/bettertoken.ts';
+import type { Provider } from './providers/provider.ts';
+import type { GatewayPort } from './schema/context.ts';
+import { schema } from './schema/index.ts';
+
+export interface GatewayOptions {
+  readonly config: Config;
+  /** What `gesso.config.ts` adds. */
+  readonly extensions?: GessoConfig;
+  /** Where clients reach it; may be known only once the listener has its port. */
+  readonly publicUrl: () => string;
+  readonly log?: Logger;
+  readonly clock?: Clock;
+}
+
+export interface Gateway {
+  /** Answers one HTTP request. */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** Made at the first start without any key. */
+  readonly developmentKey: DevelopmentKey | undefined;
+  /**
+   * Takes no more work, lets what was sent upstream finish within `drainMs`, and closes everything. What is then
+   * unfinished goes on with the next start, or on another replica.
+   */
+  readonly drain: () => Promise<void>;
+  /** Frees what `drain` leaves open; to be called when the last answer is out. */
+  readonly close: () => Promise<void>;
+}
+
+/** How many answers the idempotency cache remembers; losing one costs a query. */
+const CACHE_ENTRIES = 10_000;
+const CACHE_TTL_MS = 24 * 3600 * 1000;
+/** Staged files that nobody came back for in this time are removed at start, in milliseconds. */
+const STAGED_KEEP_MS = 7 * 24 * 3600 * 1000;
+
+/** The composition root: configuration in, a gateway out. The only file that imports concrete plug-ins. */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const { config, extensions = {}, publicUrl, log = pino({ enabled: false }), clock = systemClock } = options;
+  const { now } = clock;
+  const cutting = new AbortController();
+  let draining = false;
+
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const store = await openBlobStore(config.storageUrl);
+  const staging = await createStaging({
+    folder: join(config.dataDir, 'staging'),
+    rejectedFolder: join(config.dataDir, 'rejected'),
+    drainsAtOnce: config.bodiesAtOnce,
+  });
+  const renditions = await createRenditions({
+    store,
+    folder: join(config.dataDir, 'renditions'),
+    maxBytes: config.renditionCacheBytes,
+    // With two decodes it leaves a thread of libuv's four to the disk.
+    rendersAtOnce: 1,
+  });
+  const records = await openRecords({ config, log, clock, signal: cutting.signal });
+  const { db, queue, runs, notifications, attemptLog, auditTrail } = records;
+
+  const builtIn = core();
+  const added = extensions.plugins ?? [];
+  const providers = new Map<string, Provider>();
+  // Whoever adds a provider of their own means it; the built-in one is the default where nobody does.
+  for (const provider of [...added, builtIn].flatMap((plugin) => plugin.providers ?? [])) {
+    if (providers.has(provider.name)) throw new ConfigError(`Two providers are called "${provider.name}".`);
+    providers.set(provider.name, provider);
+  }
+  if (providers.size === 0) throw new ConfigError('No provider is configured.');
+  const health = new Map([...providers.keys()].map((name) => [name, createHealth({ now })]));
+
+  function core(): GessoPlugin {
+    const cache =
+      extensions.cache ?? new Keyv({ store: new QuickLRU({ maxSize: CACHE_ENTRIES }), namespace: 'gesso' });
+    cache.on('error', (error: unknown) => log.warn({ err: error }, 'the idempotency cache met an error'));
+    const onError = (error: unknown) => log.error({ err: error }, 'the line of a replay was lost');
+    const { betterTokenApiKey: apiKey, betterTokenBaseUrl: baseUrl } = config;
+    return {
+      name: 'core',
+      providers:
+        apiKey === undefined
+          ? []
+          : [
+              createBetterToken({
+                apiKey,
+                ...(baseUrl === undefined ? {} : { baseUrl }),
+                connections: config.concurrency,
+                deadlineMs: config.deadlineMs,
+              }),
+            ],
+      requestMiddleware: [
+        audit({ append: auditTrail.append, onError }),
+        authorize(),
+        idempotency({ cache, ttlMs: CACHE_TTL_MS }),
+        quota(),
+      ].map((middleware) => ({ middleware })),
+      attemptMiddleware: [
+        deadline({ now }),
+        retry({ delaysMs: config.retryDelaysMs, now, sleep: clock.sleep }),
+        record({ log: attemptLog, now }),
+      ].map((middleware) => ({ middleware })),
+    };
+  }
+
+  /** Innermost of the attempt ring: one call, drained to staging. */
+  async function call({
+    attempt,
+    generation,
+    provider: name,
+    signal,
+  }: AttemptRequest): Promise<DeliveredPicture> {
+    const provider = providers.get(name);
+    if (attempt === undefined) throw new TypeError('The attempt ring has lost its record middleware.');
+    if (provider === undefined) throw new ConfigError(`The provider "${name}" is not configured any more.`);
+    const answer = () => provider.generate(generation, { signal, requestId: attempt.requestId });
+    const deliver = async (): Promise<DeliveredPicture> => {
+      const answered = await answer();
+      const staged = await staging.drain(attempt.id, answered);
+      return { attempt, httpStatus: answered.httpStatus, staged };
+    };
+    return health.get(name)?.watch(deliver) ?? deliver();
+  }
+
+  const attemptRing = compose(arrange<AttemptMiddleware>([], placesOf('attemptMiddleware')), call);
+  const dispatcher = createDispatcher({
+    db,
+    queue,
+    runs,
+    notifications,
+    providers,
+    attemptRing,
+    staging,
+    keeping: {
+      measure: createMeasure(),
+      keepAside: staging.keepAside,
+      store,
+      clock,
+      onRetry: (error) => log.warn({ err: error }, 'storing an image failed; trying again'),
+    },
+    log: attemptLog,
+    clock,
+    cutting,
+    concurrency: config.concurrency,
+    heartbeatSeconds: config.heartbeatSeconds,
+    onError: (error, { message, generationId }) => log.warn({ err: error, generationId }, message),
+  });
+  const requestRing = compose(
+    arrange<RequestMiddleware>([], placesOf('requestMiddleware')),
+    dispatcher.dispatch,
+  );
+
+  /** The built-in ring first, so that plug-ins can name their neighbours in it. */
+  function placesOf<Ring extends 'requestMiddleware' | 'attemptMiddleware'>(ring: Ring) {
+    type Places = NonNullable<GessoPlugin[Ring]>;
+    return [builtIn, ...added].flatMap((plugin) => [...(plugin[ring] ?? [])]) as unknown as Places;
+  }
+
+  const signer = createUrlSigner({ secret: await urlSecret(config), publicUrl, roundUpToMs: 1000 });
+  const imagePort = createImagePort({ signer, store, urlLifetimeSeconds: config.urlLifetimeSeconds, now });
+  const port: GatewayPort = {
+    generate: requestRing,
+    maxWaitMs: config.waitMs,
+    providers: [...providers.values()].map(({ name, models, sizes }) => ({
+      name,
+      models,
+      sizes,
+      health: () => health.get(name)?.read() ?? { status: 'AVAILABLE', checkedAt: undefined },
+    })),
+    createApiKey: (key) => createApiKey(db, key, now()),
+    revokeApiKey: (id, requestId) => revokeApiKey(db, id, requestId, now()),
+    recordDenied(line) {
+      auditTrail
+        .append(line)
+        .catch((error: unknown) => log.error({ err: error }, 'the line of a denial was lost'));
+    },
+    now,
+    images: imagePort,
+  };
+
+  const keyUse = createKeyUse(
+    (ids) => noteKeyUse(db, ids, now()),
+    (error) => log.warn({ err: error }, 'when keys were last used could not be noted'),
+  );
+  const authenticator = createAuthenticator({
+    findKey: (publicId) => findApiKey(db, publicId),
+    bootstrap: await bootstrapKey(config, db, clock),
+    mayCache: () => notifications.listening,
+    onUse: keyUse.add,
+  });
+  notifications.on(CHANNELS.keys, authenticator.forget);
+  notifications.onLoss(authenticator.forgetAll);
+
+  const graphql = createGraphql({
+    schema,
+    production: config.production,
+    imagesPerOperation: config.imagesPerOperation,
+    onUnexpected: (error) => log.error({ err: error }, 'a resolver failed unexpectedly'),
+  });
+  const app = createApp({
+    graphql,
+    authenticator,
+    images: createImageRoutes({ signer, store, renditions, log }),
+    createContext: ({ principal, requestId, signal }) => ({
+      principal,
+      requestId,
+      signal,
+      gateway: port,
+      read: createReads(db, principal, now),
+    }),
+    async ready() {
+      if (draining) throw new GatewayUnavailableError('The gateway is shutting down.');
+      await Promise.all([sql`select 1`.execute(db), store.check()]);
+    },
+    log,
+  });
+
+  const firstKey = await developmentKey(config, db, clock);
+  await staging.sweep({ olderThanMs: STAGED_KEEP_MS });
+  dispatcher.start();
+
+  return {
+    fetch: app.fetch,
+    developmentKey: firstKey,
+    async drain() {
+      draining = true;
+      await dispatcher.drain(config.drainMs);
+    },
+    async close() {
+      await Promise.all([keyUse.close(), auditTrail.settle(), graphql.dispose()]);
+      for (const provider of providers.values()) await provider.close();
+      await records.close();
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { buffer } from 'node:stream/consumers';
+import { InvalidInputError, StorageError } from '../errors.ts';
+import type { BlobStore } from '../images/blob-store.ts';
+import type { UrlSigner } from '../images/signed-urls.ts';
+import { checkTransform, FORMATS, renditionSize } from '../images/transform.ts';
+import type { ImagePort } from '../schema/context.ts';
+
+export interface ImagePortOptions {
+  readonly signer: UrlSigner;
+  readonly store: BlobStore;
+  /** How long a URL is good for at least, where the client doesn't say, in seconds. */
+  readonly urlLifetimeSeconds: number;
+  readonly now: () => Date;
+}
+
+/**
+ * Default expiries are rounded up to this, so that URLs asked for within the same minutes are equal, and browsers
+ * and CDNs can keep what they got; in milliseconds.
+ */
+const ROUND_UP_MS = 5 * 60 * 1000;
+
+/** Where the schema sends clients to look at images. */
+export function createImagePort({ signer, store, urlLifetimeSeconds, now }: ImagePortOptions): ImagePort {
+  function expiry(expiresInSeconds: number | undefined): Date {
+    if (expiresInSeconds !== undefined) return new Date(now().getTime() + expiresInSeconds * 1000);
+    const least = now().getTime() + urlLifetimeSeconds * 1000;
+    return new Date(Math.ceil(least / ROUND_UP_MS) * ROUND_UP_MS);
+  }
+  return {
+    url: ({ blobKey }, expiresInSeconds) => signer.sign({ blobKey, expiresAt: expiry(expiresInSeconds) }),
+    rendition(image, transform) {
+      const issues = checkTransform(transform);
+      if (issues.length > 0) throw new InvalidInputError(issues);
+      const url = signer.sign({ blobKey: image.blobKey, expiresAt: expiry(undefined), transform });
+      const { contentType } = FORMATS[transform.format];
+      return { url, ...renditionSize(image, transform), contentType };
+    },
+    async base64({ blobKey }) {
+      const blob = await store.open(blobKey);
+      if (blob === undefined) throw new StorageError(`The stored image ${blobKey} is gone.`);
+      return (await buffer(blob.stream)).toString('base64');
+    },
+  };
+}

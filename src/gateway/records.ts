@@ -1,0 +1,92 @@
+import { hostname } from 'node:os';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import { createAttemptLog } from '../ledger/attempts.ts';
+import { createAuditTrail } from '../ledger/audit.ts';
+import { openDatabase } from '../ledger/database.ts';
+import { startEmbeddedPostgres } from '../ledger/embedded/embedded-postgres.ts';
+import { migrate } from '../ledger/migrate.ts';
+import { openNotifications } from '../ledger/notifications.ts';
+import { openQueue } from '../ledger/queue.ts';
+import { createRuns } from '../ledger/runs.ts';
+
+export interface RecordsOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Ends waits for a database that is away. */
+  readonly signal: AbortSignal;
+}
+
+/** Connects to the PostgreSQL of the configuration, or runs the embedded one. */
+export async function connect(config: Config, log: Logger, role: 'gateway' | 'guest') {
+  if (config.databaseUrl !== undefined) {
+    const connection: pg.PoolConfig = { connectionString: config.databaseUrl };
+    return { connection, embedded: false, close: async () => {} };
+  }
+  const server = await startEmbeddedPostgres({ dataDir: config.dataDir, role, log });
+  return { connection: server.connection as pg.PoolConfig, embedded: true, close: () => server.close() };
+}
+
+/** Time for a job beyond the deadline of its generation: decoding, storing, and a database that was away. */
+const EXPIRY_MARGIN_SECONDS = 15 * 60;
+
+/** Opens everything that is kept in PostgreSQL, at the newest version. */
+export async function openRecords({ config, log, clock, signal }: RecordsOptions) {
+  const server = await connect(config, log, 'gateway');
+  const closers: (() => Promise<void>)[] = [server.close];
+  const close = async (): Promise<void> => {
+    for (const step of closers.toReversed()) await step();
+  };
+  try {
+    const { db, pool } = openDatabase({
+      connection: server.connection,
+      poolSize: config.databasePoolSize,
+      onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+    });
+    closers.push(() => db.destroy());
+    await migrate(db);
+    const queue = await openQueue({
+      pool,
+      heartbeatSeconds: config.heartbeatSeconds,
+      expireInSeconds: Math.ceil(config.deadlineMs / 1000) + EXPIRY_MARGIN_SECONDS,
+      onError: (error) => log.warn({ err: error }, 'the queue met an error'),
+    });
+    closers.push(() => queue.close());
+    // The embedded server's lock proves that nobody else runs: what is at work there is of an earlier life.
+    if (server.embedded) await queue.releaseAll();
+    const notifications = await openNotifications({
+      connection: server.connection,
+      onError: (error) => log.warn({ err: error }, 'the LISTEN connection was lost'),
+    });
+    closers.push(() => notifications.close());
+    const waiting = {
+      signal,
+      sleep: clock.sleep,
+      onRetry: (error: unknown) => log.warn({ err: error }, 'the database is away; trying again'),
+    };
+    return {
+      db,
+      queue,
+      notifications,
+      attemptLog: createAttemptLog({ db, now: clock.now, waiting }),
+      auditTrail: createAuditTrail({ db, now: clock.now }),
+      runs: createRuns({
+        db,
+        queue,
+        now: clock.now,
+        replicaId: `${hostname()}:${process.pid}:${uuidv7()}`,
+        deadlineMs: config.deadlineMs,
+      }),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+export type Records = Awaited<ReturnType<typeof openRecords>>;
