@@ -32,6 +32,8 @@ export interface DispatcherOptions {
   readonly keeping: ExecuteOptions['keeping'];
   readonly log: ExecuteOptions['log'];
   readonly clock: Clock;
+  /** Unique to this process. */
+  readonly replicaId: string;
   /** Aborted when the time to drain is over: ends the calls that are under way, and waits for the database. */
   readonly cutting: AbortController;
   /** Generations at once on this replica. */
@@ -42,8 +44,8 @@ export interface DispatcherOptions {
 
 /** The durable queue between the rings: claims generations, runs those that it fetches, and lets callers wait. */
 export function createDispatcher(options: DispatcherOptions) {
-  const { db, queue, runs, notifications, providers, clock, cutting, onError } = options;
-  const claims = createClaims({ db, queue, now: clock.now });
+  const { db, queue, runs, notifications, providers, clock, cutting, replicaId, onError } = options;
+  const claims = createClaims({ db, queue, now: clock.now, replicaId });
   const draining = new AbortController();
 
   const waiters = createWaiters({
@@ -79,8 +81,14 @@ export function createDispatcher(options: DispatcherOptions) {
     onError: (error) => onError(error, { message: 'the heartbeat failed' }),
   });
 
-  notifications.on(CHANNELS.jobs, pump.wake);
-  notifications.on(CHANNELS.generations, (id) => waiters.lookUp([id]));
+  notifications.on(CHANNELS.jobs, (from) => {
+    // What was put there from here has woken the pump already.
+    if (from !== replicaId) pump.wake();
+  });
+  notifications.on(CHANNELS.generations, (id) => {
+    // What ends here is told to its waiters as it ends.
+    if (!pump.isRunning(id)) waiters.lookUp([id]);
+  });
   notifications.onLoss(heartbeat.pause);
   notifications.onResume(() => {
     pump.wake();

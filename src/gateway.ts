@@ -181,6 +181,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     log: attemptLog,
     clock,
     cutting,
+    replicaId: records.replicaId,
     concurrency: config.concurrency,
     heartbeatSeconds: config.heartbeatSeconds,
     onError: (error, { message, generationId }) => log.warn({ err: error, generationId }, message),
@@ -196,7 +197,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     return [builtIn, ...added].flatMap((plugin) => [...(plugin[ring] ?? [])]) as unknown as Places;
   }
 
-  const signer = createUrlSigner({ secret: await urlSecret(config), publicUrl, roundUpToMs: 1000 });
+  const nowMs = () => now().getTime();
+  const signer = createUrlSigner({
+    secret: await urlSecret(config),
+    publicUrl,
+    now: nowMs,
+    roundUpToMs: 1000,
+  });
   const imagePort = createImagePort({ signer, store, urlLifetimeSeconds: config.urlLifetimeSeconds, now });
   const port: GatewayPort = {
     generate: requestRing,
@@ -240,7 +247,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const app = createApp({
     graphql,
     authenticator,
-    images: createImageRoutes({ signer, store, renditions, log }),
+    images: createImageRoutes({ signer, store, renditions, now: nowMs, log }),
     createContext: ({ principal, requestId, signal }) => ({
       principal,
       requestId,

@@ -62,20 +62,14 @@ export function createExecute(options: ExecuteOptions): (run: Run) => Promise<vo
     try {
       const image = await keep(staged, run.deadlineAt, signal, keeping);
       const ending = { status: 'SUCCEEDED', attempt, httpStatus, model: staged.model, image } as const;
-      const ended = await written(run, () => runs.finish(run, ending));
-      await staging.discard(attempt.id).catch((error: unknown) => options.onError(error, run));
-      return ended;
+      return await written(run, () => runs.finish(run, ending));
     } catch (error) {
       if (!(error instanceof InvalidPictureError || error instanceof StorageError)) throw error;
       return fail(run, error, { attempt, ending: { ...attemptEndingOf(error), httpStatus } });
     }
   }
 
-  async function fail(
-    run: Run,
-    error: unknown,
-    attempt?: FailedEnding['attempt'],
-  ): Promise<Ended> {
+  async function fail(run: Run, error: unknown, attempt?: FailedEnding['attempt']): Promise<Ended> {
     const attempts = await written(run, () => attemptsOf(run.generation.id));
     const ending = { ...endingOf(error, run.generation.delivery, attempts), attempt };
     return written(run, () => runs.finish(run, ending));
@@ -84,14 +78,19 @@ export function createExecute(options: ExecuteOptions): (run: Run) => Promise<vo
   return async function execute(run) {
     try {
       let ended: Ended;
+      let delivered: DeliveredPicture | undefined;
       try {
-        ended = await succeed(run, await deliver(run));
+        delivered = await deliver(run);
+        ended = await succeed(run, delivered);
       } catch (error) {
         if (error instanceof FencedError || error instanceof HandoverError) throw error;
         options.onError(error, run);
         ended = await fail(run, error);
       }
       options.onEnded(ended);
+      // What failed to be stored was kept aside; what is stored needs no second name.
+      const discarded = delivered && staging.discard(delivered.attempt.id);
+      await discarded?.catch((error: unknown) => options.onError(error, run));
     } catch (error) {
       options.onError(error, run);
       options.onHandedOver(run);

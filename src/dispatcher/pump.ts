@@ -22,6 +22,7 @@ const MAX_FETCH = 100;
 export function createPump(options: PumpOptions) {
   const { queue, runs, concurrency, execute, clock, onError, pollMs = 1_000 } = options;
   const active = new Map<Job, Promise<void>>();
+  const running = new Set<string>();
   const stopping = new AbortController();
   let wake: (() => void) | undefined;
   let woken = false;
@@ -53,10 +54,12 @@ export function createPump(options: PumpOptions) {
     const jobs = await queue.fetch(places);
     if (jobs.length === 0) return 0;
     for (const run of await runs.start(jobs)) {
+      running.add(run.job.id);
       const done = execute(run)
         .catch(onError)
         .finally(() => {
           active.delete(run.job);
+          running.delete(run.job.id);
           wakeUp();
         });
       active.set(run.job, done);
@@ -82,9 +85,8 @@ export function createPump(options: PumpOptions) {
     get jobs(): readonly Job[] {
       return [...active.keys()];
     },
-    get concurrency(): number {
-      return concurrency;
-    },
+    /** Whether this replica is working on the generation. */
+    isRunning: (generationId: string): boolean => running.has(generationId),
     /** Takes no more jobs; resolves when the last fetch is over. */
     async stop(): Promise<void> {
       stopping.abort();

@@ -68,8 +68,10 @@ export async function openRecords({ config, log, clock, signal }: RecordsOptions
       sleep: clock.sleep,
       onRetry: (error: unknown) => log.warn({ err: error }, 'the database is away; trying again'),
     };
+    const replicaId = `${hostname()}:${process.pid}:${uuidv7()}`;
     return {
       db,
+      replicaId,
       queue,
       notifications,
       attemptLog: createAttemptLog({ db, now: clock.now, waiting }),
@@ -78,7 +80,7 @@ export async function openRecords({ config, log, clock, signal }: RecordsOptions
         db,
         queue,
         now: clock.now,
-        replicaId: `${hostname()}:${process.pid}:${uuidv7()}`,
+        replicaId,
         deadlineMs: config.deadlineMs,
       }),
       close,

@@ -11,11 +11,11 @@ const ASIDE_KEPT_MS = 24 * 60 * 60 * 1000;
 const READ_BLOCK_BYTE_SIZE = 256 * 1024;
 
 /**
- * Keeps blobs as files in a folder. A file is put aside, flushed, renamed to its name, and its folder flushed.
+ * Keeps blobs as files in a folder, each flushed before it has its name there, and the folder after.
  *
  * Where staging lies on the same disk no byte is copied: the blob is a second name (a hard link) for the staged
  * file. So the staged one is still found if the process is killed before the ledger knows of the image, and
- * removing it later costs nothing. Where a link can't be made the bytes are copied.
+ * removing it later costs nothing. Where a link can't be made the bytes are copied aside, and renamed.
  */
 export const createFileStore = async ({
   folder,
@@ -28,6 +28,26 @@ export const createFileStore = async ({
 }): Promise<BlobStore> => {
   const asideFolder = join(folder, ASIDE_FOLDER);
   const newAside = () => join(asideFolder, randomUUID());
+  /** Asked of the disk once: a folder is made for the first of its images. */
+  const madeFolders = new Set<string>();
+  const makeFolder = async (path: string): Promise<void> => {
+    if (madeFolders.has(path)) return;
+    await makeFolderDurably(path);
+    madeFolders.add(path);
+  };
+  /** The long way, for a name that is taken or a disk that is not the same: copied aside, flushed, renamed. */
+  const replace = async (from: string, to: string): Promise<void> => {
+    const aside = newAside();
+    try {
+      await makeFolder(dirname(to));
+      await copyFile(from, aside);
+      await syncFile(aside);
+      await rename(aside, to);
+    } catch (error) {
+      await rm(aside, { force: true });
+      throw error;
+    }
+  };
   const pathOf = (key: string): string => {
     assertBlobKey(key);
     return join(folder, ...key.split('/'));
@@ -43,18 +63,17 @@ export const createFileStore = async ({
 
     async putFile(key, localPath) {
       const path = pathOf(key);
-      const aside = newAside();
       await onDisk('store the image', async () => {
+        await makeFolder(dirname(path));
         try {
-          await linkOrCopy(localPath, aside);
-          await syncFile(aside);
-          await makeFolderDurably(dirname(path));
-          await rename(aside, path);
-          await syncFolder(dirname(path));
-        } finally {
-          // Still there after a failure, and where both names already meant one file: then rename does nothing.
-          await rm(aside, { force: true });
+          await syncFile(localPath);
+          await link(localPath, path);
+        } catch (error) {
+          // Gone meanwhile; another disk, or a file system without links; or the name is taken.
+          if (isMissing(error)) madeFolders.delete(dirname(path));
+          await replace(localPath, path);
         }
+        await syncFolder(dirname(path));
       });
     },
 
@@ -93,16 +112,6 @@ export const createFileStore = async ({
       });
     },
   };
-};
-
-const linkOrCopy = async (from: string, to: string): Promise<void> => {
-  try {
-    await link(from, to);
-  } catch (error) {
-    if (isMissing(error)) throw error;
-    // Another disk, or a file system without links. A copy that fails says better than a link what is wrong.
-    await copyFile(from, to);
-  }
 };
 
 /** What a killed process left half done. Recent files may be another replica's work. */

@@ -1,18 +1,16 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, renameSync, writeFileSync } from 'node:fs';
+import { createReadStream, writeFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { StagedPicture } from '../generation.ts';
 
 /**
- * Writes the note that makes a staged picture complete: it appears beside the picture, all at once and last, so
- * whoever finds it after a crash knows that the picture is whole.
+ * Writes the note that makes a staged picture complete: it appears beside the picture, last, so whoever finds it
+ * after a crash knows that the picture is whole. A note that was cut short is no JSON, and counts as none.
  */
 export const writeManifest = (path: string, picture: StagedPicture): void => {
   const { path: _local, ...manifest } = picture;
-  const aside = `${path}.part`;
-  writeFileSync(aside, JSON.stringify(manifest));
-  renameSync(aside, path);
+  writeFileSync(path, JSON.stringify(manifest));
 };
 
 /**

@@ -4,7 +4,7 @@ import { InvalidPictureError } from '../errors.ts';
 import type { StagedPicture } from '../generation.ts';
 import { inTurn } from './in-turn.ts';
 import { createInspection, type Inspection } from './inspection.ts';
-import { moveFile, onDisk, unlessMissing } from './local-disk.ts';
+import { moveFile, onDisk, removeFile, unlessMissing } from './local-disk.ts';
 import { readManifest, writeManifest } from './manifest.ts';
 import { createPartFile, type PartFile } from './part-file.ts';
 import { createPlaces } from './places.ts';
@@ -135,15 +135,15 @@ export const createStaging = async ({
       const { manifest, picture } = filesOf(attemptId);
       return onDisk('remove the staged picture', async () => {
         // In this order, so that a manifest never speaks of a picture that is gone.
-        await rm(manifest, { force: true });
-        await rm(picture, { force: true });
+        removeFile(manifest);
+        removeFile(picture);
       });
     },
     keepAside: (attemptId) => {
       const { manifest, picture, rejected } = filesOf(attemptId);
       return onDisk('keep the picture aside', async () => {
         await moveFile(picture, rejected);
-        await rm(manifest, { force: true });
+        removeFile(manifest);
         return rejected;
       });
     },

@@ -39,11 +39,19 @@ export type ClaimResult =
 /** A key may be freed between the insert that met it and the look at who holds it; then the claim runs again. */
 const MAX_ROUNDS = 5;
 
+export interface ClaimsOptions {
+  readonly db: Database;
+  readonly queue: Queue;
+  readonly now: () => Date;
+  /** Told with the NOTIFY, so that a replica knows its own word. */
+  readonly replicaId: string;
+}
+
 /**
  * Claims: one transaction writes the generations, their quota reservations, their jobs and their audit lines.
  * The insert is the lock: of any number of requests with one key, on any number of replicas, one gets in.
  */
-export function createClaims({ db, queue, now }: { db: Database; queue: Queue; now: () => Date }) {
+export function createClaims({ db, queue, now, replicaId }: ClaimsOptions) {
   const batch = createWriteBatch<Claim, ClaimResult>({
     // Overlapping batches of several replicas lock keys in one order, or they deadlock.
     compare: (a, b) => compareText(slot(a), slot(b)),
@@ -114,7 +122,7 @@ export function createClaims({ db, queue, now }: { db: Database; queue: Queue; n
       );
       await sql`
         with logged as (${insertAuditEvents(lines)})
-        select pg_notify(${CHANNELS.jobs}, '')`.execute(transaction);
+        select pg_notify(${CHANNELS.jobs}, ${replicaId})`.execute(transaction);
     }
     for (const { row, claim } of accepted) {
       results.set(claim, { kind: 'claimed', generation: toGeneration(row) });

@@ -1,5 +1,6 @@
 import { CamelCasePlugin, Kysely, type LogConfig, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
+import { PreparingClient } from './prepared.ts';
 import type { Tables } from './tables.ts';
 
 export type Database = Kysely<Tables>;
@@ -29,6 +30,7 @@ export function openDatabase(options: DatabaseOptions): { db: Database; pool: pg
     application_name: 'gesso',
     keepAlive: true,
     types,
+    Client: PreparingClient,
     ...connection,
     max: poolSize,
     connectionTimeoutMillis: acquireTimeoutMs,

@@ -1,7 +1,7 @@
 import type { Generation, GenerationStatus } from '../generation.ts';
 import type { Database } from './database.ts';
 import { type Page, paged } from './page.ts';
-import { toGeneration } from './rows.ts';
+import { storable, toGeneration } from './rows.ts';
 import { type Viewer, visibleTo } from './viewer.ts';
 
 export interface GenerationFilter {
@@ -41,7 +41,7 @@ export async function listGenerations(
     query = query.where((eb) => eb('status', '=', eb.fn.any(eb.val([...statuses]))));
   }
   if (clientId !== undefined) query = query.where('clientId', '=', clientId);
-  if (provider !== undefined) query = query.where('provider', '=', provider);
+  if (provider !== undefined) query = query.where('provider', '=', storable(provider));
   if (createdFrom !== undefined) query = query.where('createdAt', '>=', createdFrom);
   if (createdUntil !== undefined) query = query.where('createdAt', '<', createdUntil);
   const rows = await paged(query, page).execute();

@@ -2,7 +2,7 @@ import pg from 'pg';
 
 /** What the ledger tells over NOTIFY. A payload is one id, far below PostgreSQL's limit of 8,000 bytes. */
 export const CHANNELS = {
-  /** A job is in the queue; no payload. */
+  /** A job is in the queue; the replica that put it there. */
   jobs: 'gesso_jobs',
   /** A generation changed; its id. */
   generations: 'gesso_generations',
