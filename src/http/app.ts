@@ -44,8 +44,7 @@ export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
       {
         requestId,
         method: c.req.method,
-        // Without the query: an image URL's signature is a capability.
-        path: c.req.path,
+        path: withoutSignature(c.req.path),
         status: c.res.status,
         durationMs: Math.round(performance.now() - startedAt),
         client: c.get('principal')?.clientName,
@@ -60,6 +59,7 @@ export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
   });
   app.notFound((c) => c.json({ error: 'There is nothing here. GraphQL is at /graphql.' }, 404));
 
+  app.get('/', (c) => c.redirect('/graphql'));
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', async (c) => {
     try {
@@ -88,7 +88,11 @@ export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
     '/graphql',
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
-      onError: (c) => c.json(graphqlError('The body is larger than 1 MiB.', 'PAYLOAD_TOO_LARGE'), 413),
+      onError(c) {
+        // The rest of the body is not read, so the connection must not carry another request: it would be cut.
+        c.header('Connection', 'close');
+        return c.json(graphqlError('The body is larger than 1 MiB.', 'PAYLOAD_TOO_LARGE'), 413);
+      },
     }),
   );
   app.on(['GET', 'POST'], '/graphql', async (c) => {
@@ -116,5 +120,8 @@ export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
 
   return app;
 }
+
+/** The signature of an image's URL is a capability: whoever reads the log must not get it. */
+const withoutSignature = (path: string): string => path.replace(/^\/images\/[^/]+/, '/images/[signed]');
 
 const graphqlError = (message: string, code: string) => ({ errors: [{ message, extensions: { code } }] });

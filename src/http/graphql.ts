@@ -3,6 +3,7 @@ import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspect
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Context } from '../schema/context.ts';
+import { useHiddenSuggestions } from './hide-suggestions.ts';
 import { useImageBudget } from './image-budget.ts';
 import { createMaskError } from './mask-error.ts';
 
@@ -18,10 +19,10 @@ const MAX_TOKENS = 2_000;
 const MAX_DEPTH = 15;
 const MAX_ALIASES = 30;
 const MAX_DIRECTIVES = 30;
-const MAX_COST = 20_000;
+const MAX_COST = 50_000;
 
 /** Shown in GraphiQL at first. */
-const FIRST_QUERY = `# Welcome to Gesso. Put your API key under "Headers" below:
+const FIRST_QUERY = `# Welcome to Gesso. Put your API key under "Headers":
 #   { "Authorization": "Bearer <your key>" }
 # then press the button.
 
@@ -83,18 +84,26 @@ export function createGraphql(options: GraphqlOptions) {
     batching: false,
     // Unexpected errors are logged by maskError; Yoga's own log would print them a second time.
     logging: false,
+    // The page is served whole from here: a gateway without a way to the internet has its GraphiQL too.
+    async renderGraphiQL(page) {
+      const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+      return renderGraphiQL(page);
+    },
     graphiql: production ? false : { title: 'Gesso', defaultQuery: FIRST_QUERY, credentials: 'same-origin' },
     maskedErrors: { maskError: createMaskError(onUnexpected), isDev: false },
     plugins: [
       EnvelopArmorPlugin({
         maxTokens: { n: MAX_TOKENS },
         maxDepth: { n: MAX_DEPTH },
-        maxAliases: { n: MAX_ALIASES },
+        // Left to itself it doesn't count those of `__typename`.
+        maxAliases: { n: MAX_ALIASES, allowList: [] },
         maxDirectives: { n: MAX_DIRECTIVES },
         costLimit: { maxCost: MAX_COST },
-        blockFieldSuggestion: { enabled: production },
+        // It overlooks those of enums and inputs: see hide-suggestions.ts.
+        blockFieldSuggestion: { enabled: false },
       }) as Plugin,
       useImageBudget(imagesPerOperation),
+      production ? useHiddenSuggestions() : {},
       useDisableIntrospection({ isDisabled: (request) => production && !known.has(request) }),
     ],
   });

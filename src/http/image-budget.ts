@@ -3,16 +3,19 @@ import {
   type DocumentNode,
   type FragmentDefinitionNode,
   GraphQLError,
+  getVariableValues,
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
   valueFromASTUntyped,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
+import { MAX_IMAGES_AT_ONCE } from '../generation-input.ts';
 
 /**
  * How many images an operation asks for: one for each `generateImage`, `count` for each `generateImages`,
- * however they are aliased or spread. Directives don't lower it: `@skip` can be turned by a variable.
+ * however they are aliased or spread. `variables` are coerced. Directives don't lower it: `@skip` can be turned by
+ * a variable.
  */
 export function imagesAskedFor(
   document: DocumentNode,
@@ -36,7 +39,8 @@ export function imagesAskedFor(
         const input = selection.arguments?.find(({ name }) => name.value === 'input')?.value;
         const given = input && (valueFromASTUntyped(input, variables) as { count?: unknown } | null);
         const count = given?.count;
-        images += typeof count === 'number' && count > 0 ? count : 1;
+        // Any other count is refused by its own rule, and makes no image.
+        images += typeof count === 'number' && count > 0 && count <= MAX_IMAGES_AT_ONCE ? count : 1;
       }
     }
     return images;
@@ -59,14 +63,22 @@ export function imagesAskedFor(
 export function useImageBudget(imagesPerOperation: number): Plugin {
   return {
     onExecute({ args, setResultAndStopExecution }) {
-      const { document, operationName, variableValues } = args;
+      const { schema, document, operationName, variableValues } = args;
       const operation = document.definitions.find(
         (definition: DefinitionNode): definition is OperationDefinitionNode =>
           definition.kind === Kind.OPERATION_DEFINITION &&
           (operationName === undefined || operationName === null || definition.name?.value === operationName),
       );
       if (operation?.operation !== 'mutation') return;
-      const images = imagesAskedFor(document, operation, variableValues ?? {});
+      // Coerced, so that what a variable leaves to its default counts too.
+      const { coerced } = getVariableValues(
+        schema,
+        operation.variableDefinitions ?? [],
+        variableValues ?? {},
+      );
+      // Variables that don't fit end the execution by themselves.
+      if (coerced === undefined) return;
+      const images = imagesAskedFor(document, operation, coerced);
       if (images <= imagesPerOperation) return;
       const message = `One operation may ask for ${imagesPerOperation} images at most; this one asks for ${images}.`;
       setResultAndStopExecution({

@@ -8,6 +8,9 @@ export interface ListenOptions {
   readonly host: string;
 }
 
+/** While the listener closes, how often connections that have become idle are closed, in milliseconds. */
+const IDLE_SWEEP_MS = 50;
+
 /** Opens the one listener. */
 export async function listen({ fetch, port, host }: ListenOptions) {
   const server = createAdaptorServer({
@@ -34,10 +37,16 @@ export async function listen({ fetch, port, host }: ListenOptions) {
   return {
     /** The one that was taken. */
     port: (server.address() as AddressInfo).port,
-    /** Stops accepting; resolves when every open request is answered. Idle connections are closed at once. */
+    /** Stops accepting; resolves when every open request is answered. Idle connections are closed. */
     close(): Promise<void> {
       return new Promise((resolve, reject) => {
-        server.close((error) => (error === undefined ? resolve() : reject(error)));
+        // One that is kept alive after its last answer would hold the close up for as long as its client likes.
+        const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+        server.close((error) => {
+          clearInterval(sweep);
+          if (error === undefined) resolve();
+          else reject(error);
+        });
         server.closeIdleConnections();
       });
     },

@@ -27,13 +27,11 @@ const isForClients = (error: unknown): error is GatewayError =>
 export function createMaskError(onUnexpected: (error: unknown) => void) {
   return function maskError(error: unknown): GraphQLError {
     const original = error instanceof GraphQLError ? error.originalError : error;
-    // GraphQL's own: syntax, validation, variables, and what plug-ins refused.
-    if (error instanceof GraphQLError && !(original instanceof Error)) return error;
-    if (error instanceof GraphQLError && original instanceof GraphQLError) return original;
-    const place =
-      error instanceof GraphQLError && error.nodes !== undefined
-        ? { nodes: error.nodes, path: error.path ?? null }
-        : {};
+    // GraphQL's own: syntax, validation, variables, and what plug-ins refused. Not the error inside, which doesn't say
+    // which variable it is about.
+    const isOwn = !(original instanceof Error) || original instanceof GraphQLError;
+    if (error instanceof GraphQLError && isOwn) return refusal(error);
+    const place = error instanceof GraphQLError ? placeOf(error) : {};
     if (isForClients(original)) {
       const extensions = { code: original.code, http: { status: statusOf(original) } };
       return new GraphQLError(original.message, { ...place, extensions });
@@ -45,3 +43,20 @@ export function createMaskError(onUnexpected: (error: unknown) => void) {
     });
   };
 }
+
+/** Of GraphQL itself, or of a plug-in: said as it is, but always with a code. */
+const refusal = (error: GraphQLError): GraphQLError =>
+  error.extensions.code !== undefined
+    ? error
+    : new GraphQLError(error.message, {
+        ...placeOf(error),
+        // `spec`: 400 in the new media type only; in application/json it stays the 200 that old clients know.
+        extensions: { code: 'BAD_REQUEST', http: { spec: true, status: 400 }, ...error.extensions },
+      });
+
+const placeOf = ({ nodes, source, positions, path }: GraphQLError) => ({
+  nodes: nodes ?? null,
+  source: source ?? null,
+  positions: positions ?? null,
+  path: path ?? null,
+});

@@ -7,7 +7,7 @@ import { imagesOf } from './images.ts';
 import { CHANNELS } from './notifications.ts';
 import type { Queue } from './queue.ts';
 import { reserveQuota, utcDay } from './quota.ts';
-import { toGeneration } from './rows.ts';
+import { generationColumns, toGeneration } from './rows.ts';
 import type { GenerationsTable } from './tables.ts';
 import { createWriteBatch } from './write-batch.ts';
 
@@ -80,7 +80,7 @@ export function createClaims({ db, queue, now, replicaId }: ClaimsOptions) {
       insert into generations
       select * from json_populate_recordset(null::generations, ${JSON.stringify(rows)}::json)
       on conflict do nothing
-      returning *`.execute(transaction);
+      returning ${generationColumns('generations')}`.execute(transaction);
 
     const fresh = inserted.rows.map((row) => ({ row, claim: byId.get(row.id) as Claim }));
     const granted = await reserveQuota(transaction, fresh, utcDay(createdAt));
@@ -152,7 +152,7 @@ async function findHolders(
     ordinal: claim.ordinal,
   }));
   const holders = await sql<Selectable<GenerationsTable>>`
-    select g.*
+    select ${generationColumns('g')}
     from json_to_recordset(${JSON.stringify(wanted)}::json)
       as w (client_id uuid, idempotency_key text, ordinal smallint)
     join generations g

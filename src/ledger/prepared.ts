@@ -9,8 +9,12 @@ const WORTH_PREPARING_AFTER = 3;
 const seen = new Map<string, number>();
 const names = new Map<string, string>();
 
-/** The name of a statement that is worth preparing; undefined for any other. */
+/**
+ * The name of a statement that is worth preparing; undefined for any other. One that returns whatever columns there
+ * are is none: it would fail from the moment when a replica of the next version adds a column.
+ */
 function nameOf(text: string): string | undefined {
+  if (text.startsWith('select *')) return undefined;
   const name = names.get(text);
   if (name !== undefined) return name;
   if (names.size >= MAX_PREPARED || seen.size >= 10 * MAX_PREPARED) return undefined;
@@ -30,7 +34,8 @@ function nameOf(text: string): string | undefined {
 export class PreparingClient extends pg.Client {
   // biome-ignore lint/suspicious/noExplicitAny: node-postgres has ten overloads of it, and all are passed on
   override query(...[first, values, ...rest]: any[]): any {
-    const name = typeof first === 'string' && Array.isArray(values) ? nameOf(first) : undefined;
+    // Without parameters a text may hold several statements, which can't be prepared.
+    const name = typeof first === 'string' && values?.length > 0 ? nameOf(first) : undefined;
     const send = super.query.bind(this) as (...all: unknown[]) => unknown;
     if (name === undefined) return send(first, values, ...rest);
     return send({ name, text: first, values }, ...rest);

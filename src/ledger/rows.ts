@@ -1,6 +1,19 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Attempt, Generation, Image } from '../generation.ts';
 import type { AttemptsTable, GenerationsTable, ImagesTable } from './tables.ts';
+
+/**
+ * The columns of a generation by name, for statements that are prepared: their result must keep its shape when a
+ * replica of the next version adds a column.
+ */
+export const generationColumns = (table: string) =>
+  sql.raw(
+    `id client_id api_key_id request_id status prompt size delivery requested_provider provider model idempotency_key
+     ordinal fingerprint key_held quota_day failure runner created_at started_at finished_at deadline_at`
+      .split(/\s+/)
+      .map((column) => `${table}.${column}`)
+      .join(', '),
+  );
 
 /** From rows to nouns: null becomes undefined, and columns that are the ledger's own business are left out. */
 const present = <T>(value: T | null): T | undefined => value ?? undefined;

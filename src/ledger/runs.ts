@@ -6,7 +6,7 @@ import { storableFailure, writeConsequences } from './consequences.ts';
 import type { Database, DatabaseTransaction } from './database.ts';
 import { imagesOf } from './images.ts';
 import type { Job, Queue } from './queue.ts';
-import { storable, toGeneration } from './rows.ts';
+import { generationColumns, storable, toGeneration } from './rows.ts';
 import type { GenerationsTable } from './tables.ts';
 import { createWriteBatch } from './write-batch.ts';
 
@@ -92,7 +92,7 @@ export function createRuns({ db, queue, now, replicaId, deadlineMs }: RunsOption
       set status = i.status, failure = i.failure, model = coalesce(i.model, g.model),
         key_held = g.key_held and i.key_held, finished_at = coalesce(g.finished_at, ${finishedAt})
       from input i join owned o on o.id = i.id where g.id = i.id
-      returning g.*, o.fresh`.execute(transaction);
+      returning ${generationColumns('g')}, o.fresh`.execute(transaction);
     const ended = new Map(rows.map((row) => [row.id, row]));
     const fresh = items.filter(({ run }) => ended.get(run.generation.id)?.fresh === true);
     const again = rows.filter((row) => !row.fresh && row.status === 'SUCCEEDED').map((row) => row.id);
@@ -113,19 +113,25 @@ export function createRuns({ db, queue, now, replicaId, deadlineMs }: RunsOption
   return {
     /**
      * Marks the generations of freshly fetched jobs as RUNNING under this replica's fence. A job whose
-     * generation has ended meanwhile is completed and left out.
+     * generation has ended meanwhile is completed and left out; so is one that was taken over between its fetch
+     * and now, by a replica that holds a later claim on it.
      */
     async start(jobs: readonly Job[]): Promise<Run[]> {
       if (jobs.length === 0) return [];
       const startedAt = now();
-      const input = jobs.map((job) => ({ id: job.id, runner: `${replicaId}:${job.retryCount}` }));
+      const input = jobs.map(({ id, retryCount }) => ({
+        id,
+        runner: `${replicaId}:${retryCount}`,
+        retry_count: retryCount,
+      }));
       const { rows } = await sql<Selectable<GenerationsTable>>`
         update generations g
         set status = 'RUNNING', runner = i.runner, started_at = coalesce(g.started_at, ${startedAt}),
           deadline_at = coalesce(g.deadline_at, ${new Date(startedAt.getTime() + deadlineMs)})
-        from json_to_recordset(${JSON.stringify(input)}::json) as i (id uuid, runner text)
+        from json_to_recordset(${JSON.stringify(input)}::json) as i (id uuid, runner text, retry_count integer)
         where g.id = i.id and g.status in ('QUEUED', 'RUNNING')
-        returning g.*`.execute(db);
+          and (g.runner is null or substring(g.runner from '[0-9]+$')::integer < i.retry_count)
+        returning ${generationColumns('g')}`.execute(db);
       const taken = new Map(rows.map((row) => [row.id, row]));
       const over = jobs.filter((job) => !taken.has(job.id));
       if (over.length > 0) await db.transaction().execute((transaction) => queue.complete(transaction, over));
