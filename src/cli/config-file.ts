@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { registerHooks } from 'node:module';
+import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Config, readConfig, SETTINGS } from '../config.ts';
 import { ConfigError } from '../errors.ts';
@@ -7,10 +8,25 @@ import type { GessoConfig } from '../plugin.ts';
 
 const NAMES = ['gesso.config.ts', 'gesso.config.js', 'gesso.config.mjs'];
 
+/** What the file and its plug-ins import as `gesso`: in `src` a TypeScript file, in `dist` a JavaScript one. */
+const OWN_PACKAGE = new URL(`../index${extname(import.meta.url)}`, import.meta.url).href;
+
+/**
+ * Lets `gesso` be this very program wherever it was started from, a clone included: plug-ins then throw the same
+ * error classes that retry and the endings ask for, and not a second copy's.
+ */
+function shareOwnPackage(): void {
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === 'gesso' ? { url: OWN_PACKAGE, shortCircuit: true } : next(specifier, context),
+  });
+}
+
 /** The configuration file of this folder, if there is one; TypeScript runs as it is. */
 async function loadFile(folder: string): Promise<GessoConfig> {
   const path = NAMES.map((name) => resolve(folder, name)).find(existsSync);
   if (path === undefined) return {};
+  shareOwnPackage();
   const { default: extensions } = (await import(pathToFileURL(path).href)) as { default?: unknown };
   if (typeof extensions !== 'object' || extensions === null) {
     throw new ConfigError(`${path} has no default export: write \`export default defineConfig({ … })\`.`);
