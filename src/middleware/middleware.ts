@@ -12,7 +12,7 @@ import type { Run } from '../ledger/runs.ts';
 /**
  * The contract of both rings: an onion, first-listed outermost.
  *
- * A middleware is a **named** function, so that stacks and `GET /readyz` can name it.
+ * A middleware is a **named** function, so that stacks and plug-ins that look for a neighbour can name it.
  */
 export type Middleware<Request, Response> = (
   request: Request,

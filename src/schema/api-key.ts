@@ -7,6 +7,7 @@ import { connectionOf } from './connection.ts';
 import type { Context } from './context.ts';
 import { InvalidInputErrorRef, invalidInputOf } from './generate-image-result.ts';
 import { inOrder, localId } from './ids.ts';
+import { connectionTypes } from './relay-words.ts';
 import { typenameOf, UserErrorRef } from './user-error.ts';
 
 const ApiKeyRef = builder.loadableNodeRef('ApiKey', {
@@ -17,7 +18,11 @@ const ApiKeyRef = builder.loadableNodeRef('ApiKey', {
 builder.objectType(ApiKeyRef, {
   description: 'A key that a client calls with. Only its hash is kept.',
   fields: (t) => ({
-    client: t.field({ type: ClientRef, description: 'Whose it is.', resolve: ({ clientId }) => clientId }),
+    client: t.field({
+      type: ClientRef,
+      description: 'The application that calls with it.',
+      resolve: ({ clientId }) => clientId,
+    }),
     scopes: t.field({
       type: ['String'],
       description: 'What it may do.',
@@ -61,7 +66,7 @@ const CreateApiKeySuccessRef = builder
   .implement({
     description: 'The key works from now on, on every replica.',
     fields: (t) => ({
-      apiKey: t.expose('apiKey', { type: ApiKeyRef, description: 'What is on record of it.' }),
+      apiKey: t.expose('apiKey', { type: ApiKeyRef, description: 'The new key, without its secret.' }),
       secret: t.exposeString('secret', { description: 'Shown this once; only its hash is kept.' }),
     }),
   });
@@ -79,7 +84,7 @@ const RevokeApiKeyInput = builder.inputType('RevokeApiKeyInput', {
 
 const RevokeApiKeySuccessRef = builder.objectRef<{ apiKey: ApiKey }>('RevokeApiKeySuccess').implement({
   description: 'The key no longer works, on any replica.',
-  fields: (t) => ({ apiKey: t.expose('apiKey', { type: ApiKeyRef, description: 'It.' }) }),
+  fields: (t) => ({ apiKey: t.expose('apiKey', { type: ApiKeyRef, description: 'The revoked key.' }) }),
 });
 
 const ApiKeyNotFoundErrorRef = builder
@@ -95,7 +100,7 @@ const RevokeApiKeyResult = builder.unionType('RevokeApiKeyResult', {
 builder.mutationFields((t) => ({
   createApiKey: t.field({
     type: CreateApiKeyResult,
-    description: 'Needs scope `admin`. The secret is shown this once.',
+    description: 'Make an API key; its secret is shown this once. Needs scope `admin`.',
     authScopes: { scope: 'admin' },
     args: { input: t.arg({ type: CreateApiKeyInput, required: true }) },
     async resolve(_root, { input }, { gateway, requestId }) {
@@ -109,7 +114,7 @@ builder.mutationFields((t) => ({
   }),
   revokeApiKey: t.field({
     type: RevokeApiKeyResult,
-    description: 'Needs scope `admin`. The key stops working at once, on every replica.',
+    description: 'Revoke an API key: it stops working at once, on every replica. Needs scope `admin`.',
     authScopes: { scope: 'admin' },
     args: { input: t.arg({ type: RevokeApiKeyInput, required: true }) },
     async resolve(_root, { input }, { gateway, requestId }) {
@@ -127,11 +132,14 @@ builder.mutationFields((t) => ({
 }));
 
 builder.queryField('apiKeys', (t) =>
-  t.connection({
-    type: ApiKeyRef,
-    nullable: true,
-    description: 'Needs scope `admin`.',
-    authScopes: { scope: 'admin' },
-    resolve: (_root, args, { read }) => connectionOf(args, read.listApiKeys),
-  }),
+  t.connection(
+    {
+      type: ApiKeyRef,
+      nullable: true,
+      description: 'All API keys, newest first. Needs scope `admin`.',
+      authScopes: { scope: 'admin' },
+      resolve: (_root, args, { read }) => connectionOf(args, read.listApiKeys),
+    },
+    ...connectionTypes('ApiKey', 'API keys'),
+  ),
 );

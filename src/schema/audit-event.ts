@@ -9,6 +9,7 @@ import { AuditActionEnum } from './enums.ts';
 import { GenerationRef, generationOf } from './generation.ts';
 import { localIdOrNobody } from './generations.ts';
 import { inOrder } from './ids.ts';
+import { connectionTypes } from './relay-words.ts';
 
 const AuditEventRef = builder.loadableNodeRef('AuditEvent', {
   id: { resolve: (event: AuditEvent) => event.id },
@@ -32,7 +33,7 @@ builder.objectType(AuditEventRef, {
     generation: t.field({
       type: GenerationRef,
       nullable: true,
-      description: 'Which it is about, where it is on record and the caller may see it.',
+      description: 'The generation it is about, where it is on record and the caller may see it.',
       resolve: ({ generationId }) => generationId,
     }),
     attempt: t.loadable({
@@ -52,7 +53,10 @@ builder.objectType(AuditEventRef, {
       resolve: ({ generationId, attemptId }) =>
         generationId === undefined || attemptId === undefined ? null : `${generationId} ${attemptId}`,
     }),
-    message: t.exposeString('message', { nullable: true, description: 'For people.' }),
+    message: t.exposeString('message', {
+      nullable: true,
+      description: 'Details for people; null where the action says all.',
+    }),
   }),
 });
 
@@ -75,24 +79,27 @@ const AuditFilterInput = builder.inputType('AuditFilterInput', {
 });
 
 builder.queryField('auditEvents', (t) =>
-  t.connection({
-    type: AuditEventRef,
-    nullable: true,
-    description: 'Newest first. Needs scope `audit:read`.',
-    authScopes: { scope: 'audit:read' },
-    args: { filter: t.arg({ type: AuditFilterInput, description: 'Left out: all.' }) },
-    resolve: (_root, { filter, ...args }, { read }) =>
-      connectionOf(args, (page) =>
-        read.listAuditEvents(
-          {
-            actions: filter?.actions ?? undefined,
-            clientId: localIdOrNobody('Client', filter?.clientId),
-            generationId: localIdOrNobody('Generation', filter?.generationId),
-            occurredFrom: filter?.occurredFrom ?? undefined,
-            occurredUntil: filter?.occurredUntil ?? undefined,
-          },
-          page,
+  t.connection(
+    {
+      type: AuditEventRef,
+      nullable: true,
+      description: 'Newest first. Needs scope `audit:read`.',
+      authScopes: { scope: 'audit:read' },
+      args: { filter: t.arg({ type: AuditFilterInput, description: 'Left out: all.' }) },
+      resolve: (_root, { filter, ...args }, { read }) =>
+        connectionOf(args, (page) =>
+          read.listAuditEvents(
+            {
+              actions: filter?.actions ?? undefined,
+              clientId: localIdOrNobody('Client', filter?.clientId),
+              generationId: localIdOrNobody('Generation', filter?.generationId),
+              occurredFrom: filter?.occurredFrom ?? undefined,
+              occurredUntil: filter?.occurredUntil ?? undefined,
+            },
+            page,
+          ),
         ),
-      ),
-  }),
+    },
+    ...connectionTypes('AuditEvent', 'lines of the audit trail'),
+  ),
 );

@@ -5,6 +5,8 @@ import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import { ForbiddenError, UnauthenticatedError } from '../errors.ts';
 import { hasScope, type Scope } from '../generation.ts';
 import type { Context } from './context.ts';
+import { decodeNodeId } from './ids.ts';
+import { RELAY_WORDS } from './relay-words.ts';
 
 /** The schema's ground. It defines no type: each has a file of its own. */
 export const builder = new SchemaBuilder<{
@@ -23,12 +25,22 @@ export const builder = new SchemaBuilder<{
   defaultFieldNullability: false,
   plugins: [ScopeAuthPlugin, RelayPlugin, DataloaderPlugin],
   relay: {
+    ...RELAY_WORDS,
     cursorType: 'String',
     clientMutationId: 'omit',
-    nodeQueryOptions: { authScopes: { authenticated: true } },
-    nodesQueryOptions: { authScopes: { authenticated: true } },
-    edgesFieldOptions: { nullable: false },
-    nodeFieldOptions: { nullable: false },
+    decodeGlobalID: decodeNodeId,
+    nodeQueryOptions: {
+      description: 'A node by its id; null where there is none that the caller may see.',
+      authScopes: { authenticated: true },
+      args: { id: { description: 'As the field `id` of any node gave it.' } },
+    },
+    nodesQueryOptions: {
+      description: 'Nodes by their ids, in this order; null in the place of what the caller may not see.',
+      authScopes: { authenticated: true },
+      args: { ids: { description: 'As the field `id` of any nodes gave them.' } },
+    },
+    edgesFieldOptions: { nullable: false, description: 'In order.' },
+    nodeFieldOptions: { nullable: false, description: 'What is there.' },
   },
   scopeAuth: {
     authScopes: ({ principal }) => ({
@@ -53,5 +65,5 @@ export const builder = new SchemaBuilder<{
   },
 });
 
-builder.queryType({});
-builder.mutationType({});
+builder.queryType({ description: 'Reads. Nothing here is billed.' });
+builder.mutationType({ description: 'Writes. Images are billed by their provider.' });

@@ -10,5 +10,5 @@ export const ClientRef = builder.loadableNodeRef('Client', {
 
 builder.objectType(ClientRef, {
   description: 'An application that calls the gateway. Its API keys share its generations.',
-  fields: (t) => ({ name: t.exposeString('name', { description: 'Unique.' }) }),
+  fields: (t) => ({ name: t.exposeString('name', { description: "The application's name, unique." }) }),
 });

@@ -25,7 +25,7 @@ function fromCursor(name: string, cursor: string | null | undefined): string | u
 }
 
 /** A Relay connection over a list that is ordered by id, newest first. */
-export function connectionOf<Item extends { readonly id: string }>(
+export async function connectionOf<Item extends { readonly id: string }>(
   args: PageArguments,
   list: (page: Page) => Promise<readonly Item[]>,
 ): Promise<{ pageInfo: PageInfoShape; edges: { cursor: string; node: Item }[] }> {
@@ -37,9 +37,12 @@ export function connectionOf<Item extends { readonly id: string }>(
   }
   const after = fromCursor('after', args.after);
   const before = fromCursor('before', args.before);
-  return resolveCursorConnection(
+  // Pothos can't follow a generic item; the edges are of what `list` gave.
+  const connection = (await resolveCursorConnection(
     { args, toCursor, defaultSize: DEFAULT_PAGE_SIZE, maxSize: MAX_PAGE_SIZE },
     ({ limit, inverted }) => list({ limit, inverted, after, before }),
-    // Pothos can't follow a generic item; the edges are of what `list` gave.
-  ) as Promise<{ pageInfo: PageInfoShape; edges: { cursor: string; node: Item }[] }>;
+  )) as { pageInfo: PageInfoShape; edges: { cursor: string; node: Item }[] };
+  if (connection.edges.length > 0) return connection;
+  // An empty page has no first and no last cursor; Pothos puts an empty text there, which is none either.
+  return { ...connection, pageInfo: { ...connection.pageInfo, startCursor: null, endCursor: null } };
 }

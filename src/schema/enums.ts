@@ -1,11 +1,11 @@
-import {
-  type AttemptOutcome,
-  type DeliveryGuarantee,
-  FAILURE_CODES,
-  GENERATION_STATUSES,
-  type ImageSize,
+import type {
+  AttemptOutcome,
+  DeliveryGuarantee,
+  FailureCode,
+  GenerationStatus,
+  ImageSize,
 } from '../generation.ts';
-import { AUDIT_ACTIONS } from '../ledger/audit.ts';
+import type { AuditAction } from '../ledger/audit.ts';
 import { builder } from './builder.ts';
 
 export const ImageSizeEnum = builder.enumType('ImageSize', {
@@ -36,12 +36,27 @@ export const DeliveryGuaranteeEnum = builder.enumType('DeliveryGuarantee', {
 
 export const GenerationStatusEnum = builder.enumType('GenerationStatus', {
   description: 'Where a generation is in its life.',
-  values: GENERATION_STATUSES,
+  values: {
+    QUEUED: { description: 'Accepted, and not yet taken up.' },
+    RUNNING: { description: 'A replica works on it.' },
+    SUCCEEDED: { description: 'Its image is stored.' },
+    FAILED: { description: 'Ended without an image: see `failure`.' },
+    CANCELED: { description: 'Ended because its client asked for that.' },
+    UNKNOWN: { description: 'Sent, and no whole answer came: the image may exist, and may be billed.' },
+  } satisfies Record<GenerationStatus, { description: string }>,
 });
 
 export const GenerationFailureCodeEnum = builder.enumType('GenerationFailureCode', {
   description: 'Why a generation ended without an image.',
-  values: FAILURE_CODES,
+  values: {
+    CONTENT_POLICY: { description: "The provider's safety system refused the prompt or the result." },
+    PROVIDER_REJECTED: { description: 'The provider refused the request for another reason.' },
+    PROVIDER_UNAVAILABLE: { description: 'Every attempt failed in a way that may pass.' },
+    INVALID_IMAGE: { description: 'The provider answered, but with no image that decodes.' },
+    STORAGE_FAILED: { description: 'The image came, but could not be stored.' },
+    DEADLINE_EXCEEDED: { description: 'No image came in the time that a generation has.' },
+    OUTCOME_UNKNOWN: { description: 'Sent, and no whole answer came; not sent again, as asked for.' },
+  } satisfies Record<FailureCode, { description: string }>,
 });
 
 export const AttemptOutcomeEnum = builder.enumType('AttemptOutcome', {
@@ -57,7 +72,20 @@ export const AttemptOutcomeEnum = builder.enumType('AttemptOutcome', {
 
 export const AuditActionEnum = builder.enumType('AuditAction', {
   description: 'What a line of the audit trail tells of.',
-  values: AUDIT_ACTIONS,
+  values: {
+    GENERATION_REQUESTED: { description: 'A new generation was accepted.' },
+    GENERATION_REPLAYED: { description: 'A key was answered by the generation that holds it.' },
+    GENERATION_CONFLICTED: { description: 'A key was refused, because another input holds it.' },
+    GENERATION_DENIED: { description: 'A request was refused for want of a scope or of quota.' },
+    ATTEMPT_STARTED: { description: 'A call upstream was put on record, before it was sent.' },
+    ATTEMPT_FINISHED: { description: 'The outcome of a call upstream is known.' },
+    GENERATION_SUCCEEDED: { description: 'An image is stored.' },
+    GENERATION_FAILED: { description: 'A generation ended without an image.' },
+    GENERATION_CANCELED: { description: 'A generation was canceled.' },
+    GENERATION_UNKNOWN: { description: 'A generation ended, and its image may exist and be billed.' },
+    API_KEY_CREATED: { description: 'An API key was made.' },
+    API_KEY_REVOKED: { description: 'An API key was revoked.' },
+  } satisfies Record<AuditAction, { description: string }>,
 });
 
 export const ImageFormatEnum = builder.enumType('ImageFormat', {
@@ -75,5 +103,9 @@ export const ImageFitEnum = builder.enumType('ImageFit', {
 
 export const ProviderStatusEnum = builder.enumType('ProviderStatus', {
   description: 'Whether a provider is worth asking.',
-  values: ['AVAILABLE', 'DEGRADED', 'UNAVAILABLE'] as const,
+  values: {
+    AVAILABLE: { description: 'The last call succeeded, or none was made yet.' },
+    DEGRADED: { description: 'The last call failed.' },
+    UNAVAILABLE: { description: 'The last five calls or more failed.' },
+  },
 });

@@ -50,7 +50,7 @@ const IdempotencyConflictErrorRef = builder
     fields: (t) => ({
       existingGeneration: t.expose('existingGeneration', {
         type: GenerationRef,
-        description: 'The one that holds the key.',
+        description: 'The earlier generation that holds this idempotency key.',
       }),
     }),
   });
@@ -58,10 +58,13 @@ const IdempotencyConflictErrorRef = builder
 const QuotaExceededErrorRef = builder
   .objectRef<UserErrorShape & { resetAt: Date }>('QuotaExceededError')
   .implement({
-    description: "The caller's rate, quota or budget is spent. Nothing was sent upstream.",
+    description: "The API key's images of this UTC day are spent. Nothing was sent upstream.",
     interfaces: [UserErrorRef],
     fields: (t) => ({
-      resetAt: t.expose('resetAt', { type: 'DateTime', description: 'When it begins anew.' }),
+      resetAt: t.expose('resetAt', {
+        type: 'DateTime',
+        description: 'When the next UTC day begins, and the quota with it.',
+      }),
     }),
   });
 
@@ -71,12 +74,16 @@ const ContentPolicyErrorRef = builder.objectRef<Failed>('ContentPolicyError').im
   description: "The provider's safety system refused the prompt or the result.",
   interfaces: [UserErrorRef],
   fields: (t) => ({
-    failedGeneration: t.expose('generation', { type: GenerationRef, description: 'It, as it ended.' }),
+    failedGeneration: t.expose('generation', {
+      type: GenerationRef,
+      description: 'The generation, in its final state.',
+    }),
   }),
 });
 
 const ProviderRejectedErrorRef = builder.objectRef<Failed>('ProviderRejectedError').implement({
-  description: 'The provider refused the request for another reason (400, 401, 403, 404, 422).',
+  description:
+    "The provider refused the request (400, 413, 422), or the gateway's key or address (401, 403, 404).",
   interfaces: [UserErrorRef],
   fields: (t) => ({
     providerCode: t.string({
@@ -84,20 +91,26 @@ const ProviderRejectedErrorRef = builder.objectRef<Failed>('ProviderRejectedErro
       description: "The provider's own word for it, where it gave one.",
       resolve: ({ generation }) => generation.failure?.providerCode,
     }),
-    failedGeneration: t.expose('generation', { type: GenerationRef, description: 'It, as it ended.' }),
+    failedGeneration: t.expose('generation', {
+      type: GenerationRef,
+      description: 'The generation, in its final state.',
+    }),
   }),
 });
 
 const ProviderUnavailableErrorRef = builder.objectRef<Failed>('ProviderUnavailableError').implement({
-  description: 'Every attempt failed in a way that may pass.',
+  description: 'Every attempt failed in a way that may pass, or the deadline came first.',
   interfaces: [UserErrorRef],
   fields: (t) => ({
     retryAfterSeconds: t.int({
       nullable: true,
-      description: 'How long the provider asked to be left alone.',
+      description: 'Seconds that the provider asked to wait before the next try.',
       resolve: ({ generation }) => generation.failure?.retryAfterSeconds,
     }),
-    failedGeneration: t.expose('generation', { type: GenerationRef, description: 'It, as it ended.' }),
+    failedGeneration: t.expose('generation', {
+      type: GenerationRef,
+      description: 'The generation, in its final state.',
+    }),
   }),
 });
 
@@ -105,7 +118,10 @@ const InvalidImageErrorRef = builder.objectRef<Failed>('InvalidImageError').impl
   description: 'The provider answered, but with no image that decodes.',
   interfaces: [UserErrorRef],
   fields: (t) => ({
-    failedGeneration: t.expose('generation', { type: GenerationRef, description: 'It, as it ended.' }),
+    failedGeneration: t.expose('generation', {
+      type: GenerationRef,
+      description: 'The generation, in its final state.',
+    }),
   }),
 });
 
@@ -114,7 +130,10 @@ const StorageFailedErrorRef = builder.objectRef<Failed>('StorageFailedError').im
     'The provider delivered, but the image could not be stored; the bytes are kept for the operator.',
   interfaces: [UserErrorRef],
   fields: (t) => ({
-    failedGeneration: t.expose('generation', { type: GenerationRef, description: 'It, as it ended.' }),
+    failedGeneration: t.expose('generation', {
+      type: GenerationRef,
+      description: 'The generation, in its final state.',
+    }),
   }),
 });
 
@@ -122,7 +141,10 @@ const OutcomeUnknownErrorRef = builder.objectRef<Failed>('OutcomeUnknownError').
   description: 'The request went out and no answer came back: the image may exist, and may be billed.',
   interfaces: [UserErrorRef],
   fields: (t) => ({
-    unknownGeneration: t.expose('generation', { type: GenerationRef, description: 'It, as it ended.' }),
+    unknownGeneration: t.expose('generation', {
+      type: GenerationRef,
+      description: 'The generation, in its final state.',
+    }),
   }),
 });
 
@@ -130,7 +152,10 @@ const GenerationCanceledErrorRef = builder.objectRef<Failed>('GenerationCanceled
   description: 'The generation was canceled while this call waited for it.',
   interfaces: [UserErrorRef],
   fields: (t) => ({
-    canceledGeneration: t.expose('generation', { type: GenerationRef, description: 'It, as it ended.' }),
+    canceledGeneration: t.expose('generation', {
+      type: GenerationRef,
+      description: 'The generation, in its final state.',
+    }),
   }),
 });
 
@@ -139,7 +164,7 @@ const GenerateImageSuccessRef = builder.objectRef<GenerationAnswer>('GenerateIma
   fields: (t) => ({
     image: t.field({
       type: ImageRef,
-      description: 'It.',
+      description: 'The stored image.',
       resolve: ({ image, generation }) => {
         if (image === undefined) throw new Error(`Generation ${generation.id} succeeded without an image.`);
         return image;
@@ -156,7 +181,10 @@ const GenerateImageSuccessRef = builder.objectRef<GenerationAnswer>('GenerateIma
 const GenerationPendingRef = builder.objectRef<GenerationAnswer>('GenerationPending').implement({
   description: 'Still running when the wait ended. Poll, or ask again with the same idempotency key.',
   fields: (t) => ({
-    generation: t.expose('generation', { type: GenerationRef, description: 'It, as it is now.' }),
+    generation: t.expose('generation', {
+      type: GenerationRef,
+      description: 'The generation, still queued or running.',
+    }),
   }),
 });
 

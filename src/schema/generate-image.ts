@@ -6,61 +6,53 @@ import type { Context } from './context.ts';
 import { DeliveryGuaranteeEnum, ImageSizeEnum } from './enums.ts';
 import { GenerateImageResult, refusalOf, resultOf } from './generate-image-result.ts';
 
-const PROMPT = 'What to draw: 1 to 32,000 characters.';
-const PROVIDER = "A configured provider's name; left out, the gateway routes.";
-const WAIT =
-  'How long the mutation waits before it answers GenerationPending, in seconds; the generation goes on.';
+type InputFields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0];
+
+/** What one image and several are asked for with alike. */
+const requestFields = (t: InputFields, { idempotencyKey }: { idempotencyKey: string }) => ({
+  prompt: t.string({ required: true, description: 'What to draw: 1 to 32,000 characters.' }),
+  size: t.field({
+    type: ImageSizeEnum,
+    required: true,
+    defaultValue: '1024x1024',
+    description: 'The canvas to ask for.',
+  }),
+  idempotencyKey: t.string({ description: idempotencyKey }),
+  delivery: t.field({
+    type: DeliveryGuaranteeEnum,
+    required: true,
+    defaultValue: 'AT_LEAST_ONCE',
+    description: 'Whether to send again when the provider may have accepted, but its answer was lost.',
+  }),
+  provider: t.string({
+    description: 'Name of a configured provider, see `Query.providers`. Left out: the first one.',
+  }),
+  waitSeconds: t.int({
+    description:
+      'How long the mutation waits before it answers GenerationPending, in seconds; the generation goes on. Left out: until it ends, within the limit of the gateway. 0: does not wait.',
+  }),
+});
 
 export const GenerateImageInput = builder.inputType('GenerateImageInput', {
   description: 'A request for one image.',
-  fields: (t) => ({
-    prompt: t.string({ required: true, description: PROMPT }),
-    size: t.field({
-      type: ImageSizeEnum,
-      required: true,
-      defaultValue: '1024x1024',
-      description: 'The canvas to ask for.',
-    }),
-    idempotencyKey: t.string({
-      description:
+  fields: (t) =>
+    requestFields(t, {
+      idempotencyKey:
         'Unique per intent and per client, 1 to 255 printable ASCII characters. Reuse it on every retry of the same intent.',
     }),
-    delivery: t.field({
-      type: DeliveryGuaranteeEnum,
-      required: true,
-      defaultValue: 'AT_LEAST_ONCE',
-      description: 'What may happen when an answer is lost.',
-    }),
-    provider: t.string({ description: PROVIDER }),
-    waitSeconds: t.int({ description: WAIT }),
-  }),
 });
 
 export const GenerateImagesInput = builder.inputType('GenerateImagesInput', {
   description: 'A request for several images of one prompt.',
   fields: (t) => ({
-    prompt: t.string({ required: true, description: PROMPT }),
-    size: t.field({
-      type: ImageSizeEnum,
-      required: true,
-      defaultValue: '1024x1024',
-      description: 'The canvas to ask for.',
+    ...requestFields(t, {
+      idempotencyKey:
+        'One key for all of them; asking for more with the same key makes only the new ones. Not shared with `generateImage`.',
     }),
     count: t.int({
       required: true,
       description: `How many independent generations, 1 to ${MAX_IMAGES_AT_ONCE}. Each succeeds or fails by itself.`,
     }),
-    idempotencyKey: t.string({
-      description: 'One key for all of them; asking for more with the same key makes only the new ones.',
-    }),
-    delivery: t.field({
-      type: DeliveryGuaranteeEnum,
-      required: true,
-      defaultValue: 'AT_LEAST_ONCE',
-      description: 'What may happen when an answer is lost.',
-    }),
-    provider: t.string({ description: PROVIDER }),
-    waitSeconds: t.int({ description: WAIT }),
   }),
 });
 

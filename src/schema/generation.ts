@@ -76,7 +76,7 @@ builder.objectType(GenerationRef, {
     startedAt: t.expose('startedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it was first taken up.',
+      description: 'When a replica first began to work on it.',
     }),
     finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true, description: 'When it ended.' }),
     client: t.field({

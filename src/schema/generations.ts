@@ -4,6 +4,7 @@ import { GenerationStatusEnum } from './enums.ts';
 import { GenerationRef } from './generation.ts';
 import { localId } from './ids.ts';
 import { ImageRef } from './image.ts';
+import { connectionTypes } from './relay-words.ts';
 
 const GenerationFilterInput = builder.inputType('GenerationFilterInput', {
   description: 'Which generations to list; what is left out does not matter.',
@@ -38,24 +39,27 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true, description: 'As `Generation.id` gave it.' }) },
     resolve: (_root, { id }) => localId('Generation', id),
   }),
-  generations: t.connection({
-    type: GenerationRef,
-    nullable: true,
-    description: "Newest first; the caller's own, or everyone's with scope `generations:read`.",
-    authScopes: { authenticated: true },
-    args: { filter: t.arg({ type: GenerationFilterInput, description: 'Left out: all.' }) },
-    resolve: (_root, { filter, ...args }, { read }) =>
-      connectionOf(args, (page) =>
-        read.listGenerations(
-          {
-            statuses: filter?.statuses ?? undefined,
-            clientId: localIdOrNobody('Client', filter?.clientId),
-            provider: filter?.provider ?? undefined,
-            createdFrom: filter?.createdFrom ?? undefined,
-            createdUntil: filter?.createdUntil ?? undefined,
-          },
-          page,
+  generations: t.connection(
+    {
+      type: GenerationRef,
+      nullable: true,
+      description: "Newest first; the caller's own, or everyone's with scope `generations:read`.",
+      authScopes: { authenticated: true },
+      args: { filter: t.arg({ type: GenerationFilterInput, description: 'Left out: all.' }) },
+      resolve: (_root, { filter, ...args }, { read }) =>
+        connectionOf(args, (page) =>
+          read.listGenerations(
+            {
+              statuses: filter?.statuses ?? undefined,
+              clientId: localIdOrNobody('Client', filter?.clientId),
+              provider: filter?.provider ?? undefined,
+              createdFrom: filter?.createdFrom ?? undefined,
+              createdUntil: filter?.createdUntil ?? undefined,
+            },
+            page,
+          ),
         ),
-      ),
-  }),
+    },
+    ...connectionTypes('Generation', 'generations'),
+  ),
 }));

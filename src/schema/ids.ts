@@ -15,6 +15,20 @@ export function localId(typename: string, globalId: string): string | undefined 
   }
 }
 
+const NODE_TYPES = ['Generation', 'Image', 'Client', 'AuditEvent', 'ApiKey'] as const;
+
+/**
+ * What `node` and `nodes` look for. An id that is malformed, or of a type that is no node, is not found like any
+ * other, rather than an error: it becomes one that no loader knows.
+ */
+export function decodeNodeId(globalId: string): { typename: string; id: string } {
+  for (const typename of NODE_TYPES) {
+    const id = localId(typename, globalId);
+    if (id !== undefined) return { typename, id };
+  }
+  return { typename: NODE_TYPES[0], id: '' };
+}
+
 /**
  * Puts loaded records in the order that a DataLoader asks for; null where there is none. (Pothos' loaders have no
  * type for "not there", though every field that leads to one is nullable; hence the cast.)

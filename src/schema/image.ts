@@ -17,8 +17,8 @@ export const ImageRef = builder.loadableNodeRef('Image', {
 const ImageTransformInput = builder.inputType('ImageTransformInput', {
   description: 'What a rendition looks like.',
   fields: (t) => ({
-    maxWidth: t.int({ description: 'Pixels, 1 to 8192.' }),
-    maxHeight: t.int({ description: 'Pixels, 1 to 8192.' }),
+    maxWidth: t.int({ description: 'Pixels, 1 to 8192. Left out: not limited.' }),
+    maxHeight: t.int({ description: 'Pixels, 1 to 8192. Left out: not limited.' }),
     fit: t.field({
       type: ImageFitEnum,
       required: true,
@@ -55,7 +55,7 @@ builder.objectType(ImageRef, {
       description: 'Signed, expiring location of the PNG as the provider returned it, byte for byte.',
       args: {
         expiresInSeconds: t.arg.int({
-          description: `How long the location is good for at least, 1 to ${MAX_EXPIRY_SECONDS}. Left out: as configured.`,
+          description: `How long the location is good for, in seconds, 1 to ${MAX_EXPIRY_SECONDS}. Left out: as configured.`,
         }),
       },
       resolve(image, { expiresInSeconds }, { gateway }) {

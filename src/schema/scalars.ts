@@ -4,12 +4,20 @@ import { builder } from './builder.ts';
 /** RFC 3339, the profile of ISO 8601 that the scalar's specification names. */
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/i;
 
+/** Whether the day is in the calendar; `Date` takes 30 February for 1 March. */
+function isDay(text: string): boolean {
+  const [day = ''] = text.split(/T/i);
+  const midnight = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
+}
+
 builder.scalarType('DateTime', {
   description: 'An ISO 8601 instant in UTC, millisecond precision.',
   specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
   serialize: (value) => value.toISOString(),
   parseValue(value) {
-    const instant = typeof value === 'string' && INSTANT.test(value) ? new Date(value) : undefined;
+    const instant =
+      typeof value === 'string' && INSTANT.test(value) && isDay(value) ? new Date(value) : undefined;
     if (instant === undefined || Number.isNaN(instant.getTime())) {
       throw new GraphQLError('DateTime takes an ISO 8601 instant like "2026-01-31T12:00:00Z".');
     }

@@ -6,15 +6,14 @@ import { ClientRef } from './client.ts';
 const QuotaRef = builder.objectRef<{ limit: number; remaining: number; resetAt: Date }>('Quota').implement({
   description: 'Images that an API key may have made in a UTC day.',
   fields: (t) => ({
-    limit: t.exposeInt('limit', { description: 'A day.' }),
-    remaining: t.exposeInt('remaining', { description: 'Today.' }),
+    limit: t.exposeInt('limit', { description: 'Images allowed per UTC day.' }),
+    remaining: t.exposeInt('remaining', { description: 'Images left today.' }),
     resetAt: t.expose('resetAt', { type: 'DateTime', description: 'When the next day begins.' }),
   }),
 });
 
 const ViewerRef = builder.objectRef<Principal>('Viewer').implement({
-  description:
-    'Scopes: `images:generate`, `generations:read`, `audit:read`, `usage:read`, `admin` (implies all). A client always reads its own.',
+  description: 'The caller, as its API key proves it. A client always reads its own generations and images.',
   fields: (t) => ({
     client: t.field({
       type: ClientRef,
@@ -23,7 +22,8 @@ const ViewerRef = builder.objectRef<Principal>('Viewer').implement({
     }),
     scopes: t.field({
       type: ['String'],
-      description: 'Of the API key.',
+      description:
+        'Of `images:generate`, `generations:read`, `audit:read`, `usage:read`, `admin` (implies all).',
       resolve: ({ scopes }) => [...scopes],
     }),
     quota: t.field({
