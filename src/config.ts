@@ -23,7 +23,12 @@ const delays = z
   .regex(/^(none|\d+(\s*,\s*\d+)*)$/, 'must be whole numbers with commas between, or "none"')
   .transform((text) => (text === 'none' ? [] : text.split(',').map(Number)));
 
-const secret = z.string().min(16, 'must have at least 16 characters');
+/** Of a secret in production, in characters; elsewhere a short one that is easy to type will do. */
+const PRODUCTION_SECRET_LENGTH = 16;
+const secret = z
+  .string()
+  .min(8, 'must have at least 8 characters')
+  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
 
 /** One setting, said once: its name in the environment, its type, its default, and what it is for. */
 interface Setting<Type extends z.ZodType, Default extends string | undefined> {
@@ -226,6 +231,14 @@ export function readConfig(
     problems.push(
       'BETTERTOKEN_API_KEY or BETTERTOKEN_API_KEY_FILE must be set in production: the sandbox draws pretend pictures',
     );
+  }
+  for (const name of ['adminKey', 'urlSecret'] as const) {
+    const value = read[name];
+    if (production && value !== undefined && value.length < PRODUCTION_SECRET_LENGTH) {
+      problems.push(
+        `${SETTINGS[name].env} must have at least ${PRODUCTION_SECRET_LENGTH} characters in production`,
+      );
+    }
   }
   if (read.databaseUrl !== undefined && read.urlSecret === undefined) {
     problems.push('GESSO_URL_SECRET must be set with DATABASE_URL, the same on every replica');

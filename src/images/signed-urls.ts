@@ -30,7 +30,7 @@ export interface UrlSigner {
 
 /** 132 of the HMAC's 256 bits, as 22 characters. */
 const SIGNATURE_LENGTH = 22;
-const MIN_SECRET_LENGTH = 16;
+const MIN_SECRET_LENGTH = 8;
 const PREFIX = '/images/';
 const PATH = /^([0-9a-z]{1,11})\.([0-9A-Za-z_-]{22})\/(.+)$/;
 
@@ -47,7 +47,7 @@ export const createUrlSigner = ({
   now = Date.now,
   roundUpToMs = 5 * 60 * 1000,
 }: {
-  /** 16 characters or more. */
+  /** 8 characters or more. */
   secret: string;
   /** Where clients reach the gateway; may have a path. Asked for every URL. */
   publicUrl: () => string;
