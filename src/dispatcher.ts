@@ -9,10 +9,11 @@ import {
   InvalidInputError,
   QuotaExceededError,
 } from './errors.ts';
+import type { Generation } from './generation.ts';
 import { attemptsOf } from './ledger/attempts.ts';
 import { createClaims } from './ledger/claims.ts';
 import { type Database, isConnectionError } from './ledger/database.ts';
-import { endedAmong } from './ledger/generations.ts';
+import { endedAmong, generationsById } from './ledger/generations.ts';
 import { imagesOf } from './ledger/images.ts';
 import { CHANNELS, type Notifications } from './ledger/notifications.ts';
 import type { Queue } from './ledger/queue.ts';
@@ -109,6 +110,19 @@ export function createDispatcher(options: DispatcherOptions) {
     return provider;
   }
 
+  /** The generation as it is now: it has gone on while its caller waited. */
+  async function look(claimed: Generation): Promise<Omit<GenerationAnswer, 'replayed'>> {
+    const { id, clientId } = claimed;
+    try {
+      const [generation = claimed] = await generationsById(db, { clientId, seesAll: false }, [id]);
+      return { generation, image: (await imagesOf(db, [id])).get(id) };
+    } catch (error) {
+      if (!isConnectionError(error)) throw error;
+      // The ledger is away, and the generation goes on all the same: that is what the caller needs to know.
+      return { generation: claimed, image: undefined };
+    }
+  }
+
   return {
     /** Innermost of the request ring: claims, and waits for as long as the caller does. */
     async dispatch(request: GenerationRequest): Promise<GenerationAnswer> {
@@ -151,7 +165,9 @@ export function createDispatcher(options: DispatcherOptions) {
       if (replayed) waiters.lookUp([generation.id]);
       else pump.wake();
       const ended = await waiting;
-      return ended === undefined ? { generation, image: undefined, replayed } : { ...ended, replayed };
+      if (ended !== undefined) return { ...ended, replayed };
+      const hasWaited = request.waitMs > 0 && request.signal?.aborted !== true;
+      return { ...(hasWaited ? await look(generation) : { generation, image: undefined }), replayed };
     },
 
     start: pump.start,

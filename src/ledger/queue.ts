@@ -38,7 +38,6 @@ export async function openQueue(options: QueueOptions) {
     monitorIntervalSeconds: 2,
   });
   boss.on('error', onError);
-  await boss.start();
   const settings = {
     heartbeatSeconds,
     expireInSeconds,
@@ -47,8 +46,11 @@ export async function openQueue(options: QueueOptions) {
     deleteAfterSeconds: 3600,
     retentionSeconds: UNCLAIMED_RETENTION_SECONDS,
   };
-  await boss.createQueue(QUEUE, settings);
-  await boss.updateQueue(QUEUE, settings);
+  await oneAtATime(pool, async () => {
+    await boss.start();
+    await boss.createQueue(QUEUE, settings);
+    await boss.updateQueue(QUEUE, settings);
+  });
 
   const inTransaction = (transaction: DatabaseTransaction) => ({ db: fromKysely(transaction) });
 
@@ -108,6 +110,24 @@ export async function openQueue(options: QueueOptions) {
       await boss.stop({ graceful: false });
     },
   };
+}
+
+/** Names the lock below; any number that nothing else in this database locks by. */
+const START_LOCK = 4_773_696_001;
+
+/**
+ * Replicas that start together install the queue one after the other. pg-boss takes a lock of its own for that, but
+ * what a session remembers of the catalogs survives the wait for it, and the second one then fails with a duplicate.
+ */
+async function oneAtATime(pool: pg.Pool, install: () => Promise<void>): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query('select pg_advisory_lock($1)', [START_LOCK]);
+    await install();
+  } finally {
+    // Ends the session, and the lock with it, whatever state it is in.
+    client.release(true);
+  }
 }
 
 export type Queue = Awaited<ReturnType<typeof openQueue>>;
