@@ -53,7 +53,7 @@ export function createPump(options: PumpOptions) {
   async function take(places: number): Promise<number> {
     const jobs = await queue.fetch(places);
     if (jobs.length === 0) return 0;
-    for (const run of await runs.start(jobs)) {
+    for (const run of await begin(jobs)) {
       running.add(run.job.id);
       const done = execute(run)
         .catch(onError)
@@ -65,6 +65,16 @@ export function createPump(options: PumpOptions) {
       active.set(run.job, done);
     }
     return jobs.length;
+  }
+
+  /** Jobs that can't be begun are given back at once, rather than when their heartbeat is found missing. */
+  async function begin(jobs: readonly Job[]): Promise<Run[]> {
+    try {
+      return await runs.start(jobs);
+    } catch (error) {
+      await queue.release(jobs).catch(onError);
+      throw error;
+    }
   }
 
   async function rest(): Promise<void> {
