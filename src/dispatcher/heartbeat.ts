@@ -10,21 +10,31 @@ export interface HeartbeatOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** How often lost jobs are looked for, in milliseconds. */
-const SUPERVISE_MS = 2_000;
+/** How often the jobs of this replica are touched, and lost ones are looked for, in milliseconds. */
+const BEAT_MS = 2_000;
 
 /**
  * Tells the queue which jobs are alive here, and gives back those of replicas that died.
  *
  * After an outage of the database every heartbeat is stale, the healthy ones too, and a sweep would buy
- * everything again. So nothing is swept until the database has answered for one whole heartbeat.
+ * everything again. So nothing is swept until the database has answered for one whole heartbeat, nor until then
+ * after this process itself has stood still, and never before its own jobs are touched.
  */
 export function startHeartbeat({ queue, jobs, heartbeatSeconds, clock, onError }: HeartbeatOptions) {
   const heartbeatMs = heartbeatSeconds * 1_000;
   const stopping = new AbortController();
   let answeringSince: number | undefined;
+  let lastBeatAt = performance.now();
 
-  async function every(periodMs: number, beat: () => Promise<void>): Promise<void> {
+  async function beat(): Promise<void> {
+    if (performance.now() - lastBeatAt > heartbeatMs) answeringSince = undefined;
+    lastBeatAt = performance.now();
+    await queue.touch(jobs());
+    answeringSince ??= performance.now();
+    if (performance.now() - answeringSince >= heartbeatMs) await queue.supervise();
+  }
+
+  async function beatOn(): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
         await beat();
@@ -32,18 +42,10 @@ export function startHeartbeat({ queue, jobs, heartbeatSeconds, clock, onError }
         answeringSince = undefined;
         onError(error);
       }
-      await clock.sleep(periodMs, stopping.signal).catch(() => undefined);
+      await clock.sleep(BEAT_MS, stopping.signal).catch(() => undefined);
     }
   }
-
-  const touching = every(heartbeatMs / 4, async () => {
-    await queue.touch(jobs());
-    answeringSince ??= performance.now();
-  });
-  const supervising = every(SUPERVISE_MS, async () => {
-    if (answeringSince === undefined || performance.now() - answeringSince < heartbeatMs) return;
-    await queue.supervise();
-  });
+  const beating = beatOn();
 
   return {
     /** The connection to the database was lost: heartbeats may be stale through no fault of their jobs. */
@@ -52,7 +54,7 @@ export function startHeartbeat({ queue, jobs, heartbeatSeconds, clock, onError }
     },
     async stop(): Promise<void> {
       stopping.abort();
-      await Promise.all([touching, supervising]);
+      await beating;
     },
   };
 }
