@@ -43,6 +43,9 @@ export interface DispatcherOptions {
   readonly onError: (error: unknown, context: { generationId?: string; message: string }) => void;
 }
 
+/** After the calls were cut, how long their outcome may take to be written, in milliseconds. */
+const CUT_GRACE_MS = 3_000;
+
 /** The durable queue between the rings: claims generations, runs those that it fetches, and lets callers wait. */
 export function createDispatcher(options: DispatcherOptions) {
   const { db, queue, runs, notifications, providers, clock, cutting, replicaId, onError } = options;
@@ -67,7 +70,11 @@ export function createDispatcher(options: DispatcherOptions) {
     signal: cutting.signal,
     handover: draining.signal,
     onEnded: waiters.settle,
-    onHandedOver: (run) => waiters.release(run.generation.id),
+    onHandedOver({ generation: { id } }) {
+      // Shutting down, this replica won't hear how it ends; else it will, and may have missed it just now.
+      if (draining.signal.aborted) waiters.release(id);
+      else waiters.lookUp([id]);
+    },
     onError: (error, run) =>
       onError(error, { generationId: run.generation.id, message: 'a generation met an error' }),
   });
@@ -147,7 +154,7 @@ export function createDispatcher(options: DispatcherOptions) {
         })
         .catch((error: unknown) => {
           if (!isConnectionError(error)) throw error;
-          throw new GatewayUnavailableError('The ledger is away; nothing was sent upstream.', {
+          throw new GatewayUnavailableError('The ledger is away; ask again with the same idempotency key.', {
             cause: error,
           });
         });
@@ -178,9 +185,12 @@ export function createDispatcher(options: DispatcherOptions) {
      */
     async drain(drainMs: number): Promise<void> {
       draining.abort();
-      await pump.stop();
       const timer = setTimeout(() => cutting.abort(), drainMs);
-      await pump.idle();
+      // A database that hangs holds nobody up for longer: what it was asked for is found by the next start.
+      const tooLong = new AbortController();
+      const limit = clock.sleep(drainMs + CUT_GRACE_MS, tooLong.signal).catch(() => undefined);
+      await Promise.race([pump.stop().then(pump.idle), limit]);
+      tooLong.abort();
       clearTimeout(timer);
       waiters.releaseAll();
       await Promise.all([heartbeat.stop(), waiters.close(), claims.settle(), runs.settle()]);

@@ -6,7 +6,6 @@ import { persist } from '../ledger/persist.ts';
 import type { Queue } from '../ledger/queue.ts';
 import type { Ended, FailedEnding, Run, Runs } from '../ledger/runs.ts';
 import type { AttemptRequest, DeliveredPicture } from '../middleware/middleware.ts';
-import { endingOf as attemptEndingOf } from '../middleware/record.ts';
 import { endingOf } from './ending.ts';
 import { type KeepOptions, keep } from './keep.ts';
 import { recover } from './recovery.ts';
@@ -33,13 +32,21 @@ export interface ExecuteOptions {
   readonly onError: (error: unknown, run: Run) => void;
 }
 
+/** How often the ledger may refuse the end of a generation before the run is left to another one. */
+const MAX_REFUSALS = 8;
+
 /** Runs one generation to its end: recovers, calls the provider through the ring, keeps the picture, writes it down. */
 export function createExecute(options: ExecuteOptions): (run: Run) => Promise<void> {
   const { attemptRing, log, attemptsOf, staging, keeping, runs, queue, clock, signal, handover } = options;
 
   /** Until the database answers: an end that is not written would be bought again. */
   const written = <Result>(run: Run, write: () => Promise<Result>): Promise<Result> =>
-    persist(write, { signal, sleep: clock.sleep, onRetry: (error) => options.onError(error, run) });
+    persist(write, {
+      maxRefusals: MAX_REFUSALS,
+      signal,
+      sleep: clock.sleep,
+      onRetry: (error) => options.onError(error, run),
+    });
 
   async function deliver(run: Run): Promise<DeliveredPicture> {
     const recovered = await recover(run, { log, findStaged: staging.find });
@@ -65,7 +72,9 @@ export function createExecute(options: ExecuteOptions): (run: Run) => Promise<vo
       return await written(run, () => runs.finish(run, ending));
     } catch (error) {
       if (!(error instanceof InvalidPictureError || error instanceof StorageError)) throw error;
-      return fail(run, error, { attempt, ending: { ...attemptEndingOf(error), httpStatus } });
+      // The call was answered, and is likely billed, whatever became of the answer.
+      const ending = { outcome: 'UNKNOWN', httpStatus, errorCode: error.code, rejection: undefined } as const;
+      return fail(run, error, { attempt, ending });
     }
   }
 
@@ -83,19 +92,21 @@ export function createExecute(options: ExecuteOptions): (run: Run) => Promise<vo
         delivered = await deliver(run);
         ended = await succeed(run, delivered);
       } catch (error) {
-        if (error instanceof FencedError || error instanceof HandoverError) throw error;
+        // A picture that came is not written off: it stays staged, for the run that takes over.
+        if (error instanceof FencedError || error instanceof HandoverError || delivered) throw error;
         options.onError(error, run);
         ended = await fail(run, error);
       }
       options.onEnded(ended);
-      // What failed to be stored was kept aside; what is stored needs no second name.
-      const discarded = delivered && staging.discard(delivered.attempt.id);
-      await discarded?.catch((error: unknown) => options.onError(error, run));
+      // What is stored needs no second name; what could not be stored or decoded is the operator's.
+      if (delivered !== undefined && ended.generation.status === 'SUCCEEDED') {
+        await staging.discard(delivered.attempt.id).catch((error: unknown) => options.onError(error, run));
+      }
     } catch (error) {
       options.onError(error, run);
       options.onHandedOver(run);
-      // Fenced, the job is another's already; handed over, or not written, it is anyone's from here on.
-      if (!(error instanceof FencedError)) await queue.release([run.job]);
+      // Fenced, the job is another's already. What met a fault is given back by the sweep, which is a pause for it.
+      if (error instanceof HandoverError || handover.aborted) await queue.release([run.job]);
     }
   };
 }

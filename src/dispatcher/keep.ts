@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { InvalidPictureError, StorageError } from '../errors.ts';
+import { HandoverError, InvalidPictureError, StorageError } from '../errors.ts';
 import type { StagedPicture } from '../generation.ts';
 import { blobKeyOf } from '../images/blob-key.ts';
 import type { BlobStore } from '../images/blob-store.ts';
@@ -28,25 +28,26 @@ export async function keep(
   signal: AbortSignal,
   { measure, keepAside, store, clock, onRetry }: KeepOptions,
 ): Promise<SucceededEnding['image']> {
-  const { width, height, thumbhash } = await measure(staged.path).catch(async (error: unknown) => {
-    if (!(error instanceof InvalidPictureError)) throw error;
-    throw new InvalidPictureError(error.message, { keptAt: await keepAside(staged.attemptId) });
-  });
+  const { byteSize, sha256, revisedPrompt } = staged;
   const blobKey = blobKeyOf(staged.attemptId);
   for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
     try {
+      const { width, height, thumbhash } = await measure(staged.path);
       await store.putFile(blobKey, staged.path, { contentType: 'image/png' });
-      break;
+      return { blobKey, width, height, thumbhash, byteSize, sha256, revisedPrompt };
     } catch (error) {
+      if (error instanceof InvalidPictureError) {
+        throw new InvalidPictureError(error.message, { keptAt: await keepAside(staged.attemptId) });
+      }
       if (!(error instanceof StorageError)) throw error;
       onRetry(error);
-      if (signal.aborted || clock.now().getTime() + delayMs >= deadlineAt.getTime()) {
+      // The picture stays staged: the next start on this disk stores it, and buys nothing again.
+      if (signal.aborted) throw new HandoverError('The replica is shutting down.', { cause: error });
+      if (clock.now().getTime() + delayMs >= deadlineAt.getTime()) {
         await keepAside(staged.attemptId);
         throw error;
       }
       await clock.sleep(delayMs, signal).catch(() => undefined);
     }
   }
-  const { byteSize, sha256, revisedPrompt } = staged;
-  return { blobKey, width, height, thumbhash, byteSize, sha256, revisedPrompt };
 }

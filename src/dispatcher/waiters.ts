@@ -15,6 +15,7 @@ export function createWaiters({ findEnded, pollMs = 5_000, onError }: WaitersOpt
   const waiting = new Map<string, Set<Wake>>();
   let asked = new Set<string>();
   let looking: Promise<void> | undefined;
+  let released = false;
 
   const tell = (generationId: string, ended: Ended | undefined): void => {
     const wakes = waiting.get(generationId);
@@ -48,7 +49,7 @@ export function createWaiters({ findEnded, pollMs = 5_000, onError }: WaitersOpt
      * this replica lets its callers go.
      */
     wait(generationId: string, waitMs: number, signal: AbortSignal | undefined): Promise<Ended | undefined> {
-      if (waitMs <= 0 || signal?.aborted === true) return Promise.resolve(undefined);
+      if (released || waitMs <= 0 || signal?.aborted === true) return Promise.resolve(undefined);
       return new Promise((resolve) => {
         const leave = (): void => wake(undefined);
         const limit = setTimeout(leave, waitMs);
@@ -70,7 +71,9 @@ export function createWaiters({ findEnded, pollMs = 5_000, onError }: WaitersOpt
     settle: (ended: Ended): void => tell(ended.generation.id, ended),
     /** Lets go whoever waits for it here: it goes on elsewhere. */
     release: (generationId: string): void => tell(generationId, undefined),
+    /** Lets everyone go, and whoever comes from here on. */
     releaseAll(): void {
+      released = true;
       for (const id of [...waiting.keys()]) tell(id, undefined);
     },
     /** To be called when a generation may have ended, or words may have been missed. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { FencedError } from '../errors.ts';
 import type { Attempt, AttemptOutcome, RejectionReason } from '../generation.ts';
-import { auditRow, insertAuditEvents } from './audit.ts';
+import { type AuditLine, type AuditRow, auditRow, insertAuditEvents } from './audit.ts';
 import type { Database } from './database.ts';
 import { type PersistOptions, persist } from './persist.ts';
 import { storable, toAttempt } from './rows.ts';
@@ -46,7 +46,7 @@ export function createAttemptLog({
   now: () => Date;
   waiting: PersistOptions;
 }): AttemptLog {
-  const beginning = createWriteBatch<{ run: Run; attempt: Attempt }, boolean>({
+  const beginning = createWriteBatch<{ run: Run; attempt: Attempt; line: AuditRow }, boolean>({
     compare: byGeneration,
     async write(items) {
       const rows = items.map(({ run, attempt }) => ({
@@ -59,19 +59,7 @@ export function createAttemptLog({
         started_at: attempt.startedAt,
         runner: run.runner,
       }));
-      const lines = items.map(({ run, attempt }) =>
-        auditRow(
-          {
-            action: 'ATTEMPT_STARTED',
-            requestId: run.requestId,
-            clientId: run.generation.clientId,
-            generationId: attempt.generationId,
-            attemptId: attempt.id,
-            message: `Attempt ${attempt.number} at ${attempt.provider}, request id ${attempt.requestId}.`,
-          },
-          attempt.startedAt,
-        ),
-      );
+      const lines = items.map(({ line }) => line);
       // The row lock is the fence: a takeover either sees this attempt or makes this insert come to nothing.
       const { rows: written } = await sql<{ id: string }>`
         with input as (
@@ -87,14 +75,20 @@ export function createAttemptLog({
           from input where generation_id in (select id from owned)
           on conflict (id) do update set started_at = excluded.started_at
           returning id
-        ), logged as (${insertAuditEvents(lines)} where attempt_id in (select id from written))
+        ), logged as (
+          ${insertAuditEvents(lines)} where attempt_id in (select id from written)
+          on conflict (id) do nothing
+        )
         select id from written`.execute(db);
       const ids = new Set(written.map((row) => row.id));
       return items.map(({ attempt }) => ids.has(attempt.id));
     },
   });
 
-  const failing = createWriteBatch<{ run: Run; attempt: Attempt; ending: AttemptEnding }, boolean>({
+  const failing = createWriteBatch<
+    { run: Run; attempt: Attempt; ending: AttemptEnding; line: AuditRow },
+    boolean
+  >({
     compare: byGeneration,
     async write(items) {
       const finishedAt = now();
@@ -103,9 +97,7 @@ export function createAttemptLog({
         runner: run.runner,
         ...endingColumns(ending),
       }));
-      const lines = items.map(({ run, attempt, ending }) =>
-        auditRow(attemptFinishedLine(run, attempt.id, attempt.number, ending), finishedAt),
-      );
+      const lines = items.map(({ line }) => line);
       const { rows: written } = await sql<{ id: string }>`
         with input as (
           select * from json_to_recordset(${JSON.stringify(rows)}::json) as x (
@@ -119,7 +111,10 @@ export function createAttemptLog({
             rejection = i.rejection, finished_at = ${finishedAt}
           from input i where a.id = i.id and a.id in (select id from owned)
           returning a.id
-        ), logged as (${insertAuditEvents(lines)} where attempt_id in (select id from written))
+        ), logged as (
+          ${insertAuditEvents(lines)} where attempt_id in (select id from written)
+          on conflict (id) do nothing
+        )
         select id from written`.execute(db);
       const ids = new Set(written.map((row) => row.id));
       return items.map(({ attempt }) => ids.has(attempt.id));
@@ -128,11 +123,15 @@ export function createAttemptLog({
 
   return {
     async begin(run, attempt, signal) {
-      const begun = await persist(() => beginning.add({ run, attempt }), { ...waiting, signal });
+      // Made once, so that a commit whose answer was lost is told of once.
+      const message = `Attempt ${attempt.number} at ${attempt.provider}, request id ${attempt.requestId}.`;
+      const line = auditRow(attemptLine('ATTEMPT_STARTED', run, attempt.id, message), attempt.startedAt);
+      const begun = await persist(() => beginning.add({ run, attempt, line }), { ...waiting, signal });
       if (!begun) throw fenced(run);
     },
     async fail(run, attempt, ending) {
-      const failed = await persist(() => failing.add({ run, attempt, ending }), waiting);
+      const line = auditRow(attemptFinishedLine(run, attempt.id, attempt.number, ending), now());
+      const failed = await persist(() => failing.add({ run, attempt, ending, line }), waiting);
       if (!failed) throw fenced(run);
     },
   };
@@ -144,21 +143,32 @@ const fenced = (run: Run): FencedError =>
 const byGeneration = (a: { run: Run }, b: { run: Run }): number =>
   a.run.generation.id < b.run.generation.id ? -1 : 1;
 
-export const attemptFinishedLine = (
+const attemptLine = (
+  action: AuditLine['action'],
   run: Run,
   attemptId: string,
-  number: number,
-  ending: AttemptEnding | { outcome: 'SUCCEEDED'; httpStatus: number | undefined; errorCode: undefined },
-) => ({
-  action: 'ATTEMPT_FINISHED' as const,
+  message: string,
+): AuditLine => ({
+  action,
   requestId: run.requestId,
   clientId: run.generation.clientId,
   generationId: run.generation.id,
   attemptId,
-  message: `Attempt ${number} ended ${ending.outcome}${ending.httpStatus === undefined ? '' : `, HTTP ${ending.httpStatus}`}${
-    ending.errorCode === undefined ? '' : `, ${ending.errorCode}`
-  }.`,
+  message,
 });
+
+/** The line of an attempt whose outcome is known. */
+export function attemptFinishedLine(
+  run: Run,
+  attemptId: string,
+  number: number,
+  ending: Pick<AttemptEnding, 'httpStatus' | 'errorCode'> & { outcome: AttemptOutcome },
+): AuditLine {
+  const { outcome, httpStatus, errorCode } = ending;
+  const details = [outcome, httpStatus === undefined ? undefined : `HTTP ${httpStatus}`, errorCode];
+  const message = `Attempt ${number} ended ${details.filter((detail) => detail !== undefined).join(', ')}.`;
+  return attemptLine('ATTEMPT_FINISHED', run, attemptId, message);
+}
 
 /** The attempts of these generations, each list oldest first, by generation id. */
 export async function attemptsOf(

@@ -48,13 +48,15 @@ export function openDatabase(options: DatabaseOptions): { db: Database; pool: pg
 export function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
-  // The system's, asked first because EPIPE has five characters too; no SQLSTATE begins with E.
-  if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) return true;
-  // A SQLSTATE has five characters; 08 is a connection exception, 57P a shutdown, 53300 too many connections.
+  // The system's (ECONNRESET, EAI_AGAIN), asked first because EPIPE has five characters too; no SQLSTATE begins with
+  // E, and Node's own mistakes begin with ERR_.
+  if (typeof code === 'string' && /^E(?!RR_)[A-Z_]{2,}$/.test(code)) return true;
+  // A SQLSTATE has five characters; 08 is a connection exception, 57P a shutdown, 53300 too many connections, 25006
+  // a server that became read-only, as the old primary does in a failover.
   if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
-    return code.startsWith('08') || code.startsWith('57P') || code === '53300';
+    return code.startsWith('08') || code.startsWith('57P') || code === '53300' || code === '25006';
   }
-  return /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|not queryable/.test(
+  return /timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated|Client has encountered a connection error|not queryable/.test(
     error.message,
   );
 }

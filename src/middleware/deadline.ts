@@ -1,4 +1,4 @@
-import { DeadlineExceededError, InvalidPictureError } from '../errors.ts';
+import { DeadlineExceededError, FencedError, InvalidPictureError, ProviderFailure } from '../errors.ts';
 import type { AttemptMiddleware } from './middleware.ts';
 
 export interface DeadlineOptions {
@@ -16,13 +16,18 @@ export function deadline({ now }: DeadlineOptions): AttemptMiddleware {
       return await next({ ...request, signal: AbortSignal.any([request.signal, timeout.signal]) });
     } catch (error) {
       // What the provider answered in full is told as it is; everything else was cut short by the deadline.
-      if (!timeout.signal.aborted || error instanceof InvalidPictureError) throw error;
+      if (!timeout.signal.aborted || isAnswer(error)) throw error;
       throw exceeded(error);
     } finally {
       clearTimeout(timer);
     }
   };
 }
+
+const isAnswer = (error: unknown): boolean =>
+  error instanceof InvalidPictureError ||
+  error instanceof FencedError ||
+  (error instanceof ProviderFailure && error.outcome === 'REJECTED');
 
 const exceeded = (cause: unknown): DeadlineExceededError =>
   new DeadlineExceededError(

@@ -26,7 +26,7 @@ export function idempotency({ cache, ttlMs, maxPromptLength = 4096 }: Idempotenc
   return async function idempotency(request, next) {
     if (request.idempotencyKey === undefined) return next(request);
     const slot = slotOf(request);
-    const remembered = revive(await cache.get(slot));
+    const remembered = revive(await soon(cache.get(slot)));
     if (remembered !== undefined) {
       const { generation, image } = remembered;
       if (generation.fingerprint !== request.fingerprint) throw new IdempotencyConflictError(generation);
@@ -35,10 +35,23 @@ export function idempotency({ cache, ttlMs, maxPromptLength = 4096 }: Idempotenc
     const answer = await next(request);
     if (isFinal(answer) && answer.generation.prompt.length <= maxPromptLength) {
       const { generation, image } = answer;
-      await cache.set(slot, { generation, image } satisfies Remembered, ttlMs);
+      await soon(cache.set(slot, { generation, image } satisfies Remembered, ttlMs));
     }
     return answer;
   };
+}
+
+/** A store that takes longer than this costs more than it saves, and is not waited for, in milliseconds. */
+const PATIENCE_MS = 250;
+
+/** What the store answers in time; undefined from one that hangs or fails, of which keyv tells its listeners. */
+async function soon<Value>(answer: Promise<Value>): Promise<Value | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS, undefined);
+  });
+  const answered = answer.catch(() => undefined);
+  return Promise.race([answered, tooLate]).finally(() => clearTimeout(timer));
 }
 
 /** The client comes first and the parts are delimited, so that no key of one client reads as another's. */

@@ -30,7 +30,14 @@ export function record({ log, now }: RecordOptions): AttemptMiddleware {
       finishedAt: undefined,
     };
     request.signal.throwIfAborted();
-    await log.begin(request.run, attempt, request.signal);
+    await log.begin(request.run, attempt, request.signal).catch(async (error: unknown) => {
+      if (error instanceof FencedError) throw error;
+      // Its commit may have gone through all the same, and nothing was sent.
+      await log.fail(request.run, attempt, NOT_SENT).catch((failure: unknown) => {
+        if (!(failure instanceof FencedError)) throw failure;
+      });
+      throw error;
+    });
     try {
       return await next({ ...request, attempt });
     } catch (error) {
@@ -40,8 +47,15 @@ export function record({ log, now }: RecordOptions): AttemptMiddleware {
   };
 }
 
+const NOT_SENT: AttemptEnding = {
+  outcome: 'NOT_ACCEPTED',
+  httpStatus: undefined,
+  errorCode: 'NOT_SENT',
+  rejection: undefined,
+};
+
 /** What went wrong, as columns. Whatever isn't known to be unaccepted may have been billed. */
-export function endingOf(error: unknown): AttemptEnding {
+function endingOf(error: unknown): AttemptEnding {
   if (error instanceof ProviderFailure) {
     const { outcome, httpStatus, providerCode, rejection } = error;
     return { outcome, httpStatus, errorCode: providerCode, rejection };
