@@ -52,19 +52,20 @@ export interface ClaimsOptions {
  * The insert is the lock: of any number of requests with one key, on any number of replicas, one gets in.
  */
 export function createClaims({ db, queue, now, replicaId }: ClaimsOptions) {
+  /** What a round has committed: when a later one fails and the batch is replayed, it must not be claimed again. */
+  const committed = new WeakMap<Claim, ClaimResult>();
   const batch = createWriteBatch<Claim, ClaimResult>({
     // Overlapping batches of several replicas lock keys in one order, or they deadlock.
     compare: (a, b) => compareText(slot(a), slot(b)),
     async write(claims) {
-      const results = new Map<Claim, ClaimResult>();
-      let open = claims;
-      for (let round = 0; open.length > 0; round++) {
+      for (let round = 0; ; round++) {
+        const open = claims.filter((claim) => !committed.has(claim));
+        if (open.length === 0) return claims.map((claim) => committed.get(claim) as ClaimResult);
         if (round === MAX_ROUNDS) throw new Error('An idempotency key kept changing hands during the claim.');
-        const attempted = open;
-        await db.transaction().execute((transaction) => claimOnce(transaction, attempted, results));
-        open = claims.filter((claim) => !results.has(claim));
+        const results = new Map<Claim, ClaimResult>();
+        await db.transaction().execute((transaction) => claimOnce(transaction, open, results));
+        for (const [claim, result] of results) committed.set(claim, result);
       }
-      return claims.map((claim) => results.get(claim) as ClaimResult);
     },
   });
 

@@ -1,7 +1,10 @@
 import { isConnectionError } from './database.ts';
 
 export interface WriteBatchOptions<Item, Result> {
-  /** Writes all items in one transaction; one result per item, in order. */
+  /**
+   * Writes all items and returns a result for each, in order. When it rejects, none that is written again may count
+   * twice: all of it is one transaction, or it remembers what it has committed.
+   */
   readonly write: (items: readonly Item[]) => Promise<readonly Result[]>;
   /** Order within a batch. Batches of several replicas that lock the same rows must agree on it, or they deadlock. */
   readonly compare?: (a: Item, b: Item) => number;
