@@ -40,15 +40,11 @@ export async function openNotifications(options: NotificationsOptions) {
       connectionTimeoutMillis: 5_000,
       ...connection,
     });
-    let lost = false;
     const lose = (error?: Error): void => {
-      if (lost) return;
-      lost = true;
-      if (client === candidate) {
-        client = undefined;
-        for (const listener of lossListeners) listener();
-      }
-      if (closed) return;
+      // While it connects, what ends it is thrown below; after `close`, nothing is lost.
+      if (client !== candidate) return;
+      client = undefined;
+      for (const listener of lossListeners) listener();
       if (error !== undefined) onError(error);
       candidate.end().catch(onError);
       timer = setTimeout(() => void reconnect(), reconnectDelayMs);
@@ -62,7 +58,6 @@ export async function openNotifications(options: NotificationsOptions) {
       await candidate.connect();
       for (const channel of Object.values(CHANNELS)) await candidate.query(`listen ${channel}`);
     } catch (error) {
-      lost = true;
       await candidate.end().catch(onError);
       throw error;
     }
