@@ -23,6 +23,7 @@ import { createRenditions } from './images/renditions.ts';
 import { createUrlSigner } from './images/signed-urls.ts';
 import { createStaging } from './images/staging.ts';
 import { createApiKey, findApiKey, noteKeyUse, revokeApiKey } from './ledger/api-keys.ts';
+import { isConnectionError } from './ledger/database.ts';
 import { CHANNELS } from './ledger/notifications.ts';
 import { audit } from './middleware/audit.ts';
 import { authorize } from './middleware/authorize.ts';
@@ -96,7 +97,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     // With two decodes it leaves a thread of libuv's four to the disk.
     rendersAtOnce: 1,
   });
+  // What is open already is closed again when a later step refuses, or the process could not end.
+  await using opened = new AsyncDisposableStack();
   const records = await openRecords({ config, log, clock, signal: cutting.signal });
+  opened.defer(records.close);
   const { db, queue, runs, notifications, attemptLog, auditTrail } = records;
 
   const builtIn = core();
@@ -186,6 +190,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     heartbeatSeconds: config.heartbeatSeconds,
     onError: (error, { message, generationId }) => log.warn({ err: error, generationId }, message),
   });
+  opened.defer(() => dispatcher.drain(0));
   const requestRing = compose(
     arrange<RequestMiddleware>([], placesOf('requestMiddleware')),
     dispatcher.dispatch,
@@ -230,7 +235,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     (error) => log.warn({ err: error }, 'when keys were last used could not be noted'),
   );
   const authenticator = createAuthenticator({
-    findKey: (publicId) => findApiKey(db, publicId),
+    findKey: (publicId) =>
+      findApiKey(db, publicId).catch((error: unknown) => {
+        if (!isConnectionError(error)) throw error;
+        throw new GatewayUnavailableError('The ledger is away; ask again.', { cause: error });
+      }),
     bootstrap: await bootstrapKey(config, db, clock),
     mayCache: () => notifications.listening,
     onUse: keyUse.add,
@@ -265,6 +274,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const firstKey = await developmentKey(config, db, clock);
   await staging.sweep({ olderThanMs: STAGED_KEEP_MS });
   dispatcher.start();
+  opened.move();
 
   return {
     fetch: app.fetch,
@@ -274,9 +284,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       await dispatcher.drain(config.drainMs);
     },
     async close() {
-      await Promise.all([keyUse.close(), auditTrail.settle(), graphql.dispose()]);
-      for (const provider of providers.values()) await provider.close();
-      await records.close();
+      // Every step is taken, also when one before it fails.
+      await using closing = new AsyncDisposableStack();
+      closing.defer(records.close);
+      for (const provider of providers.values()) closing.defer(() => provider.close());
+      closing.defer(async () => void (await graphql.dispose()));
+      closing.defer(auditTrail.settle);
+      closing.defer(keyUse.close);
     },
   };
 }

@@ -37,58 +37,53 @@ const EXPIRY_MARGIN_SECONDS = 15 * 60;
 /** Opens everything that is kept in PostgreSQL, at the newest version. */
 export async function openRecords({ config, log, clock, signal }: RecordsOptions) {
   const server = await connect(config, log, 'gateway');
-  const closers: (() => Promise<void>)[] = [server.close];
-  const close = async (): Promise<void> => {
-    for (const step of closers.toReversed()) await step();
+  // Closed last-opened first, every one of them, also when one fails or a later one can't be opened.
+  await using opened = new AsyncDisposableStack();
+  opened.defer(server.close);
+  const { db, pool } = openDatabase({
+    connection: server.connection,
+    poolSize: config.databasePoolSize,
+    onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+  });
+  opened.defer(() => db.destroy());
+  await migrate(db);
+  const queue = await openQueue({
+    pool,
+    heartbeatSeconds: config.heartbeatSeconds,
+    expireInSeconds: Math.ceil(config.deadlineMs / 1000) + EXPIRY_MARGIN_SECONDS,
+    onError: (error) => log.warn({ err: error }, 'the queue met an error'),
+  });
+  opened.defer(() => queue.close());
+  // The embedded server's lock proves that nobody else runs: what is at work there is of an earlier life.
+  if (server.embedded) await queue.releaseAll();
+  const notifications = await openNotifications({
+    connection: server.connection,
+    onError: (error) => log.warn({ err: error }, 'the LISTEN connection was lost'),
+  });
+  opened.defer(() => notifications.close());
+  const waiting = {
+    signal,
+    sleep: clock.sleep,
+    onRetry: (error: unknown) => log.warn({ err: error }, 'the database is away; trying again'),
   };
-  try {
-    const { db, pool } = openDatabase({
-      connection: server.connection,
-      poolSize: config.databasePoolSize,
-      onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost'),
-    });
-    closers.push(() => db.destroy());
-    await migrate(db);
-    const queue = await openQueue({
-      pool,
-      heartbeatSeconds: config.heartbeatSeconds,
-      expireInSeconds: Math.ceil(config.deadlineMs / 1000) + EXPIRY_MARGIN_SECONDS,
-      onError: (error) => log.warn({ err: error }, 'the queue met an error'),
-    });
-    closers.push(() => queue.close());
-    // The embedded server's lock proves that nobody else runs: what is at work there is of an earlier life.
-    if (server.embedded) await queue.releaseAll();
-    const notifications = await openNotifications({
-      connection: server.connection,
-      onError: (error) => log.warn({ err: error }, 'the LISTEN connection was lost'),
-    });
-    closers.push(() => notifications.close());
-    const waiting = {
-      signal,
-      sleep: clock.sleep,
-      onRetry: (error: unknown) => log.warn({ err: error }, 'the database is away; trying again'),
-    };
-    const replicaId = `${hostname()}:${process.pid}:${uuidv7()}`;
-    return {
+  const replicaId = `${hostname()}:${process.pid}:${uuidv7()}`;
+  const stack = opened.move();
+  return {
+    db,
+    replicaId,
+    queue,
+    notifications,
+    attemptLog: createAttemptLog({ db, now: clock.now, waiting }),
+    auditTrail: createAuditTrail({ db, now: clock.now }),
+    runs: createRuns({
       db,
-      replicaId,
       queue,
-      notifications,
-      attemptLog: createAttemptLog({ db, now: clock.now, waiting }),
-      auditTrail: createAuditTrail({ db, now: clock.now }),
-      runs: createRuns({
-        db,
-        queue,
-        now: clock.now,
-        replicaId,
-        deadlineMs: config.deadlineMs,
-      }),
-      close,
-    };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+      now: clock.now,
+      replicaId,
+      deadlineMs: config.deadlineMs,
+    }),
+    close: () => stack.disposeAsync(),
+  };
 }
 
 export type Records = Awaited<ReturnType<typeof openRecords>>;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
-import { UnauthenticatedError } from '../errors.ts';
+import { GatewayUnavailableError, UnauthenticatedError } from '../errors.ts';
 import type { Principal } from '../generation.ts';
 import type { Context as SchemaContext } from '../schema/context.ts';
 import type { Authenticator } from './authenticate.ts';
@@ -84,6 +84,14 @@ export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
     }
     return next();
   });
+  // The limit makes a new Request of a chunked one, which only a native one can be made of.
+  app.post('/graphql', async function nativeRequest(c, next) {
+    const { url, method, headers, body, signal } = c.req.raw;
+    if (headers.has('transfer-encoding')) {
+      c.req.raw = new Request(url, { method, headers, body, signal, duplex: 'half' } as RequestInit);
+    }
+    return next();
+  });
   app.post(
     '/graphql',
     bodyLimit({
@@ -100,6 +108,8 @@ export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
     try {
       principal = await authenticator.authenticate(c.req.header('authorization') ?? null);
     } catch (error) {
+      if (error instanceof GatewayUnavailableError)
+        return c.json(graphqlError(error.message, error.code), 503);
       if (!(error instanceof UnauthenticatedError)) throw error;
       c.header('WWW-Authenticate', 'Bearer');
       return c.json(graphqlError(error.message, error.code), 401);
@@ -122,6 +132,6 @@ export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
 }
 
 /** The signature of an image's URL is a capability: whoever reads the log must not get it. */
-const withoutSignature = (path: string): string => path.replace(/^\/images\/[^/]+/, '/images/[signed]');
+const withoutSignature = (path: string): string => path.replace(/\/images\/[^/]+/, '/images/[signed]');
 
 const graphqlError = (message: string, code: string) => ({ errors: [{ message, extensions: { code } }] });

@@ -13,7 +13,7 @@ export interface ImageRoutesOptions {
   /** @default Date.now */
   readonly now?: (() => number) | undefined;
   /** Told of the failures that are answered with 503. */
-  readonly log?: { error(fields: { error: unknown }, message: string): void } | undefined;
+  readonly log?: { error(fields: { err: unknown }, message: string): void } | undefined;
 }
 
 /** On every answer, errors too: the bytes are only ever a picture, for whoever has the URL, from any page. */
@@ -60,7 +60,7 @@ export const createImageRoutes = ({ signer, store, renditions, now = Date.now, l
       return await serve(request);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      log?.error({ error }, 'an image could not be served');
+      log?.error({ err: error }, 'an image could not be served');
       return refuse(request, 503, error.code, 'The image could not be read. Try again.', {
         'Retry-After': '5',
       });

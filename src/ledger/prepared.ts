@@ -14,7 +14,7 @@ const names = new Map<string, string>();
  * are is none: it would fail from the moment when a replica of the next version adds a column.
  */
 function nameOf(text: string): string | undefined {
-  if (text.startsWith('select *')) return undefined;
+  if (/^select (\S+\.)?\*|returning \*/.test(text)) return undefined;
   const name = names.get(text);
   if (name !== undefined) return name;
   if (names.size >= MAX_PREPARED || seen.size >= 10 * MAX_PREPARED) return undefined;

@@ -9,7 +9,7 @@ import type { GenerationAnswer } from '../middleware/middleware.ts';
 import { builder } from './builder.ts';
 import { GenerationRef } from './generation.ts';
 import { ImageRef } from './image.ts';
-import { typenameOf, UserErrorRef } from './user-error.ts';
+import { typenameOf, UserErrorRef, type UserErrorShape } from './user-error.ts';
 
 const InputIssueRef = builder.objectRef<InputIssue>('InputIssue').implement({
   description: 'One rule that the input broke.',
@@ -22,11 +22,6 @@ const InputIssueRef = builder.objectRef<InputIssue>('InputIssue').implement({
     message: t.exposeString('message', { description: 'What the rule is.' }),
   }),
 });
-
-interface UserErrorShape {
-  readonly message: string;
-  readonly retryable: boolean;
-}
 
 export const InvalidInputErrorRef = builder
   .objectRef<UserErrorShape & { issues: readonly InputIssue[] }>('InvalidInputError')

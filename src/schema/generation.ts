@@ -70,6 +70,8 @@ builder.objectType(GenerationRef, {
         const attempts = await read.attemptsOf(ids);
         return ids.map((id) => [...(attempts.get(id) ?? [])]);
       },
+      // Still batched, but asked anew for every field: one mutation's fields run in turn, and see it change.
+      loaderOptions: { cache: false },
       resolve: ({ id }) => id,
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was accepted.' }),

@@ -18,7 +18,7 @@ const GenerationFilterInput = builder.inputType('GenerationFilterInput', {
 });
 
 /** An id of another type, or none at all, matches nothing. */
-export const NOBODY = '00000000-0000-0000-0000-000000000000';
+const NOBODY = '00000000-0000-0000-0000-000000000000';
 export const localIdOrNobody = (typename: string, id: string | null | undefined): string | undefined =>
   id === null || id === undefined ? undefined : (localId(typename, id) ?? NOBODY);
 

@@ -1,6 +1,6 @@
 import { builder } from './builder.ts';
 
-interface UserErrorShape {
+export interface UserErrorShape {
   readonly message: string;
   readonly retryable: boolean;
 }

@@ -26,6 +26,16 @@ describe('a body that is too large', () => {
     expect(codesOf(answer)).toEqual(['PAYLOAD_TOO_LARGE']);
   });
 
+  it('that is not is taken in chunks too', async () => {
+    const response = await fetch(`${gateway.url}/graphql`, {
+      method: 'POST',
+      headers: { ...admin, 'content-type': 'application/json' },
+      body: new Blob(['{ "query": "{ viewer { scopes } }" }']).stream(),
+      duplex: 'half',
+    } as RequestInit);
+    expect(await response.json()).toEqual({ data: { viewer: { scopes: ['admin'] } } });
+  });
+
   it('is refused when it comes in chunks, of which little more than the limit is read', async () => {
     const chunk = new Uint8Array(64 * 1024).fill(0x20);
     let sentBytes = 0;

@@ -56,7 +56,7 @@ describe('image routes', () => {
       now,
     });
     const renditions = await createRenditions({ store, folder: join(root, 'renditions') });
-    const log = { error: (fields: { error: unknown }) => logged.push(fields.error) };
+    const log = { error: (fields: { err: unknown }) => logged.push(fields.err) };
     route = createImageRoutes({ signer, store, renditions, now, log });
     urlOf = (transform) => signer.sign({ blobKey: KEY, expiresAt: new Date(START + 3_600_000), transform });
   });
