@@ -215,7 +215,14 @@ export function readConfig(
     else problems.push(`${env} ${parsed.error.issues.map((issue) => issue.message).join(', ')}`);
   }
   const read = values as Values;
-  const betterTokenApiKey = read.betterTokenApiKey ?? readKeyFile(read.betterTokenApiKeyFile, problems);
+  const { BETTERTOKEN_API_KEY: keyGiven, BETTERTOKEN_API_KEY_FILE: keyFileGiven } = environment;
+  if (keyGiven && keyFileGiven) {
+    problems.push('BETTERTOKEN_API_KEY and BETTERTOKEN_API_KEY_FILE are both set: which one is meant?');
+  }
+  // The environment wins over the configuration file, whichever of the two names either uses.
+  const fileNamed = keyFileGiven !== undefined && keyFileGiven !== '' && !keyGiven;
+  const betterTokenApiKey =
+    (fileNamed ? undefined : read.betterTokenApiKey) ?? readKeyFile(read.betterTokenApiKeyFile, problems);
   const production = read.environment === 'production';
   const unconfigured = betterTokenApiKey === undefined && read.betterTokenBaseUrl === undefined;
   const sandbox = unconfigured && !hasProviders;
@@ -259,7 +266,10 @@ export function readConfig(
 function readKeyFile(path: string | undefined, problems: string[]): string | undefined {
   if (path === undefined) return undefined;
   try {
-    return readFileSync(path, 'utf8').trim() || undefined;
+    const key = readFileSync(path, 'utf8').trim();
+    if (key !== '') return key;
+    problems.push(`BETTERTOKEN_API_KEY_FILE names an empty file: ${path}`);
+    return undefined;
   } catch (error) {
     problems.push(`BETTERTOKEN_API_KEY_FILE can't be read: ${(error as Error).message}`);
     return undefined;

@@ -1,3 +1,4 @@
+import { ConfigError } from './errors.ts';
 import type { Middleware } from './middleware/middleware.ts';
 
 /**
@@ -33,7 +34,7 @@ export interface RingPlace<M> {
 
 /**
  * Adds placed middleware to a ring, each in the order given.
- * @throws {RangeError} when the place named is not in the ring, or a middleware has no name or a taken one.
+ * @throws {ConfigError} when the place named is not in the ring, or a middleware has no name or a taken one.
  */
 export function arrange<M extends { readonly name: string }>(
   ring: readonly M[],
@@ -44,10 +45,10 @@ export function arrange<M extends { readonly name: string }>(
     const neighbour = before ?? after;
     const index = arranged.findIndex(({ name }) => name === neighbour);
     if (neighbour !== undefined && index === -1) {
-      throw new RangeError(`No middleware is called "${neighbour}"; the ring is ${names(arranged)}.`);
+      throw new ConfigError(`No middleware is called "${neighbour}"; the ring is ${names(arranged)}.`);
     }
     if (middleware.name === '' || arranged.some(({ name }) => name === middleware.name)) {
-      throw new RangeError(`A middleware needs a name of its own, not "${middleware.name}".`);
+      throw new ConfigError(`A middleware needs a name of its own, not "${middleware.name}".`);
     }
     const position = neighbour === undefined ? arranged.length : before === undefined ? index + 1 : index;
     arranged.splice(position, 0, middleware);

@@ -37,9 +37,11 @@ async function loadFile(folder: string): Promise<GessoConfig> {
 /** Settings of the file by the names that they have in the environment. */
 function settingsOf({ settings = {} }: GessoConfig): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => {
+    Object.entries(settings).flatMap(([name, value]) => {
       if (!(name in SETTINGS)) throw new ConfigError(`gesso.config sets "${name}", which is no setting.`);
-      return [SETTINGS[name as keyof typeof SETTINGS].env, String(value)];
+      // An environment variable that is not set, handed on: left out, and not the word "undefined".
+      if (value === undefined || value === null) return [];
+      return [[SETTINGS[name as keyof typeof SETTINGS].env, String(value)]];
     }),
   );
 }

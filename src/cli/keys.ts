@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { checkNewApiKey } from '../api-key-rules.ts';
+import { InvalidInputError } from '../errors.ts';
 import { connect } from '../gateway/records.ts';
 import { createApiKey, findApiKey, listApiKeys, revokeApiKey } from '../ledger/api-keys.ts';
 import { clientsById } from '../ledger/clients.ts';
@@ -40,7 +41,10 @@ export function keysCommand(): Command {
     .action((publicId: string) =>
       withDatabase(async (db) => {
         const key = await findApiKey(db, publicId);
-        if (key === undefined) throw new InvalidArgumentError(`There is no key "${publicId}".`);
+        if (key === undefined) {
+          const message = `"${publicId}" is none of those that \`gesso keys list\` shows.`;
+          throw new InvalidInputError([{ path: ['key'], message }]);
+        }
         await revokeApiKey(db, key.id, `cli:${uuidv7()}`, new Date());
         console.log(`Revoked ${publicId} of ${key.clientName}.`);
       }),

@@ -11,14 +11,30 @@ export async function run(argv: readonly string[]): Promise<number> {
     .addCommand(keysCommand())
     .exitOverride()
     .showHelpAfterError();
-  for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
+  inheritSettings(program);
   try {
     await program.parseAsync([...argv]);
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    // What was thrown on purpose explains itself; anything else is a bug, and its stack is the explanation.
-    console.error(error instanceof GatewayError ? `gesso: ${error.message}` : error);
+    console.error(explain(error));
     return 1;
   }
+}
+
+/** Commands that were made before they were added follow their parent too, however deep. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) inheritSettings(command.copyInheritedSettings(parent));
+}
+
+/**
+ * A line for what was thrown on purpose, and for what the system or the database refused; anything else is a bug,
+ * and its stack is the explanation.
+ */
+function explain(error: unknown): unknown {
+  // Where a name has several addresses, each was tried, and failed alike.
+  const cause: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const explainsItself =
+    cause instanceof GatewayError || (cause instanceof Error && ('syscall' in cause || 'severity' in cause));
+  return explainsItself ? `gesso: ${cause.message}` : error;
 }

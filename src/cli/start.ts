@@ -19,14 +19,22 @@ export function startCommand(): Command {
       redact: ['*.headers.authorization', '*.apiKey', '*.adminKey'],
     });
     const stop = stopSignal();
+    // Closed last-opened first, also when a later step fails, or the process could not end.
+    await using opened = new AsyncDisposableStack();
     const { config, sandbox } = given.sandbox
       ? await withSandbox(given)
       : { config: given, sandbox: undefined };
+    if (sandbox !== undefined) opened.defer(sandbox.close);
 
     let port = config.port;
     const publicUrl = () => config.publicUrl ?? `http://localhost:${port}`;
     const gateway = await createGateway({ config, extensions, publicUrl, log });
-    const listener = await listen({ fetch: gateway.fetch, port: config.port, host: config.host });
+    opened.defer(gateway.close);
+    const { host } = config;
+    const listener = await listen({ fetch: gateway.fetch, port, host }).catch(async (error: unknown) => {
+      await gateway.drain();
+      throw error;
+    });
     port = listener.port;
     announce(config, publicUrl(), gateway.developmentKey, sandbox);
 
@@ -37,8 +45,7 @@ export function startCommand(): Command {
     const cut = setTimeout(listener.cut, LAST_ANSWERS_MS);
     await answered;
     clearTimeout(cut);
-    await gateway.close();
-    await sandbox?.close();
+    await opened.disposeAsync();
     log.info('stopped');
   });
 }

@@ -1,0 +1,107 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Finished, type RunningCommand, startCommand } from '../support/command.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createGraphqlClient } from '../support/graphql-client.ts';
+
+let folder: string;
+let database: TestDatabase;
+beforeEach(async () => {
+  [folder, database] = await Promise.all([mkdtemp(join(tmpdir(), 'gesso-cli-start-')), createTestDatabase()]);
+});
+afterEach(async () => {
+  await database.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Life extends RunningCommand {
+  readonly url: string;
+  stop(): Promise<Finished>;
+}
+
+/** Starts a gateway on the test's folder and database, and resolves when it is ready. */
+async function start(environment: Record<string, string> = {}): Promise<Life> {
+  const command = startCommand(['start'], {
+    cwd: folder,
+    environment: {
+      PORT: '0',
+      DATABASE_URL: database.url,
+      GESSO_URL_SECRET: 'url-secret-of-the-tests',
+      ...environment,
+    },
+  });
+  const [, url = ''] = await command.untilMatch(/Gesso is ready: (\S+)\/graphql\n(?:[\s\S]*\n)?\n/);
+  return Object.assign(command, {
+    url,
+    async stop() {
+      command.kill('SIGTERM');
+      return command.finished;
+    },
+  });
+}
+
+const developmentKey = (output: string) => /Development key: (gesso_\S+)/.exec(output)?.[1];
+
+describe('gesso start', () => {
+  it('serves until it is told to stop, and then ends in good order', async () => {
+    const gateway = await start();
+    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
+    const { code, stderr } = await gateway.stop();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    await expect(fetch(`${gateway.url}/readyz`)).rejects.toThrow('fetch failed');
+  });
+
+  it('makes a development key at the first start, and shows it that once', async () => {
+    const first = await start();
+    const secret = developmentKey(first.stdout) ?? expect.fail(first.stdout);
+    const path = join(folder, '.gesso', 'development-key');
+    expect(first.stdout).toContain(`kept in ${path}`);
+    expect((await readFile(path, 'utf8')).trim()).toBe(secret);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    const client = (url: string) => createGraphqlClient(() => url, secret);
+    const made = await client(first.url).generateImage({ prompt: 'a boat', idempotencyKey: 'the-boat' });
+    expect(made.__typename).toBe('GenerateImageSuccess');
+    await first.stop();
+
+    const second = await start();
+    expect(second.stdout).not.toContain(secret);
+    expect(second.stdout).toContain(`Development key: kept in ${path}`);
+    const again = await client(second.url).generateImage({ prompt: 'a boat', idempotencyKey: 'the-boat' });
+    expect(again).toMatchObject({ replayed: true, image: { sha256: made.image?.sha256 } });
+    await second.stop();
+  });
+
+  it('says plainly that the pictures come from the sandbox, and not where they do not', async () => {
+    const pretending = await start();
+    expect(pretending.stdout).toContain('Sandbox: no BETTERTOKEN_API_KEY is set');
+    await pretending.stop();
+    const real = await start({
+      BETTERTOKEN_API_KEY: 'sk-of-the-tests',
+      BETTERTOKEN_BASE_URL: 'http://127.0.0.1:1',
+    });
+    expect(real.stdout).not.toContain('Sandbox');
+    await real.stop();
+  });
+
+  it('makes no development key where there is another, nor in production', async () => {
+    const withAdmin = await start({ GESSO_ADMIN_KEY: 'admin-key-of-the-tests' });
+    expect(withAdmin.stdout).not.toContain('Development key');
+    await withAdmin.stop();
+    const production = await start({ NODE_ENV: 'production', BETTERTOKEN_API_KEY: 'sk-of-the-tests' });
+    expect(production.stdout).not.toContain('Development key');
+    await production.stop();
+    await expect(stat(join(folder, '.gesso', 'development-key'))).rejects.toThrow('ENOENT');
+  });
+
+  it('logs no key of any kind', async () => {
+    const keys = { GESSO_ADMIN_KEY: 'admin-key-of-the-tests', BETTERTOKEN_API_KEY: 'sk-of-the-tests' };
+    const gateway = await start({ ...keys, LOG_LEVEL: 'trace' });
+    await createGraphqlClient(() => gateway.url, keys.GESSO_ADMIN_KEY).query('{ viewer { scopes } }');
+    const { stdout, stderr } = await gateway.stop();
+    for (const secret of [...Object.values(keys), 'url-secret-of-the-tests']) {
+      expect(stdout + stderr).not.toContain(secret);
+    }
+  });
+});

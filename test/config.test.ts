@@ -1,0 +1,253 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readConfig, SETTINGS } from '../src/config.ts';
+import { ConfigError } from '../src/errors.ts';
+
+type Environment = Record<string, string>;
+
+/** What is said of a configuration that is not usable. */
+function refusal(environment: Environment, options?: Parameters<typeof readConfig>[1]): string {
+  try {
+    readConfig(environment, options);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).message;
+  }
+  return 'It was taken.';
+}
+
+describe('the defaults', () => {
+  it('are those that are documented', () => {
+    const dataDir = resolve('.gesso');
+    expect(readConfig({})).toEqual({
+      port: 4000,
+      host: '127.0.0.1',
+      dataDir,
+      betterTokenApiKey: undefined,
+      databasePoolSize: 10,
+      retryDelaysMs: [3_000, 8_000, 15_000],
+      deadlineMs: 600_000,
+      waitMs: 615_000,
+      heartbeatSeconds: 10,
+      storageUrl: join(dataDir, 'images'),
+      urlLifetimeSeconds: 86_400,
+      concurrency: 256,
+      drainMs: 30_000,
+      imagesPerOperation: 10,
+      bodiesAtOnce: 16,
+      renditionCacheBytes: 536_870_912,
+      logLevel: 'info',
+      environment: 'development',
+      production: false,
+      sandbox: true,
+    });
+  });
+
+  it('follow what they depend on', () => {
+    expect(readConfig({ GESSO_DEADLINE_MS: '5000' }).waitMs).toBe(20_000);
+    expect(readConfig({ GESSO_DATA_DIR: '/data/gesso' }).storageUrl).toBe('/data/gesso/images');
+  });
+
+  it('are used where a variable is empty', () => {
+    const empty = Object.fromEntries(Object.values(SETTINGS).map(({ env }) => [env, '']));
+    expect(readConfig(empty)).toEqual(readConfig({}));
+  });
+
+  it('lose to the file, and the file loses to the environment', () => {
+    const file = { PORT: '5000', HOST: '0.0.0.0', GESSO_DRAIN_MS: '1' };
+    const config = readConfig({ PORT: '6000', HOST: '' }, { file });
+    expect(config).toMatchObject({ port: 6000, host: '0.0.0.0', drainMs: 1, concurrency: 256 });
+  });
+});
+
+/** A setting that is taken, as it comes out, and some that are refused. */
+const VALUES: Record<string, { good: [text: string, value: unknown][]; bad: string[] }> = {
+  PORT: {
+    good: [
+      ['0', 0],
+      ['65535', 65_535],
+    ],
+    bad: ['-1', '65536', '80.5', 'http', '4000 ', '1e3', '0x50'],
+  },
+  DATABASE_URL: {
+    good: [['postgresql://u@db/gesso', 'postgresql://u@db/gesso']],
+    bad: ['mysql://db', 'db:5432'],
+  },
+  GESSO_DATABASE_POOL_SIZE: {
+    good: [
+      ['2', 2],
+      ['200', 200],
+    ],
+    bad: ['1', '201', 'ten'],
+  },
+  GESSO_PUBLIC_URL: {
+    good: [['https://images.example.com//', 'https://images.example.com']],
+    bad: ['images.example.com', 'ftp://images.example.com', 'javascript:alert(1)'],
+  },
+  BETTERTOKEN_BASE_URL: {
+    good: [['http://127.0.0.1:1/v1/', 'http://127.0.0.1:1/v1']],
+    bad: ['www.bettertoken.ai/v1'],
+  },
+  GESSO_RETRY_DELAYS_MS: {
+    good: [
+      ['none', []],
+      ['0', [0]],
+      ['20, 40 ,60', [20, 40, 60]],
+    ],
+    bad: ['3s', '3000,', ',', '3000;8000', '-1', '1.5'],
+  },
+  GESSO_DEADLINE_MS: {
+    good: [
+      ['100', 100],
+      ['86400000', 86_400_000],
+    ],
+    bad: ['99', '86400001', '10m'],
+  },
+  GESSO_WAIT_MS: { good: [['0', 0]], bad: ['-1', '86400001'] },
+  GESSO_HEARTBEAT_SECONDS: { good: [['10', 10]], bad: ['9', '3601'] },
+  GESSO_URL_LIFETIME_SECONDS: { good: [['604800', 604_800]], bad: ['0', '604801'] },
+  GESSO_CONCURRENCY: { good: [['1', 1]], bad: ['0', '100001'] },
+  GESSO_DRAIN_MS: { good: [['0', 0]], bad: ['-1', 'never'] },
+  GESSO_IMAGES_PER_OPERATION: { good: [['1', 1]], bad: ['0', '1001'] },
+  GESSO_BODIES_AT_ONCE: { good: [['1', 1]], bad: ['0', '1001'] },
+  GESSO_RENDITION_CACHE_BYTES: { good: [['0', 0]], bad: ['-1', '1GB', '99999999999999999999'] },
+  LOG_LEVEL: { good: [['silent', 'silent']], bad: ['verbose', 'INFO'] },
+};
+
+/** What else must be set, so that the setting in question is the only thing that can be wrong. */
+const AROUND: Environment = {
+  GESSO_URL_SECRET: 'url-secret-of-the-tests',
+  BETTERTOKEN_API_KEY: 'sk-key-of-the-tests',
+};
+const nameOf = (variable: string) =>
+  Object.entries(SETTINGS).find(([, { env }]) => env === variable)?.[0] ?? 'no such setting';
+
+describe.each(Object.entries(VALUES))('%s', (variable, { good, bad }) => {
+  it.each(good)('takes %j', (text, value) => {
+    expect(readConfig({ ...AROUND, [variable]: text })).toHaveProperty(nameOf(variable), value);
+  });
+
+  it.each(bad)('refuses %j, and names the variable', (text) => {
+    expect(refusal({ ...AROUND, [variable]: text })).toMatch(
+      new RegExp(`^The configuration is not usable: ${variable} .+\\.$`),
+    );
+  });
+});
+
+describe('a configuration that is not usable', () => {
+  it('is told with everything that is wrong with it, in one line', () => {
+    const message = refusal({ PORT: 'x', LOG_LEVEL: 'loud', GESSO_CONCURRENCY: '0' });
+    for (const variable of ['PORT', 'LOG_LEVEL', 'GESSO_CONCURRENCY']) expect(message).toContain(variable);
+    expect(message).not.toContain('\n');
+  });
+
+  it('never shows a secret', () => {
+    const secrets = {
+      GESSO_ADMIN_KEY: 'é-sécret',
+      GESSO_URL_SECRET: 'hunter2',
+      DATABASE_URL: 'mysql://root:hunter2@db',
+      BETTERTOKEN_API_KEY: 'sk-secret with spaces',
+    };
+    const message = refusal(secrets);
+    for (const [variable, value] of Object.entries(secrets)) {
+      expect(message).toContain(variable);
+      expect(message).not.toContain(value);
+    }
+    expect(message).not.toContain('hunter2');
+  });
+});
+
+describe('secrets', () => {
+  const withAdminKey = (key: string, environment: Environment = {}) =>
+    refusal({ ...AROUND, ...environment, GESSO_ADMIN_KEY: key });
+
+  it('may be short while one tries things out, but not in production', () => {
+    expect(withAdminKey('12345678')).toBe('It was taken.');
+    expect(withAdminKey('1234567')).toContain('GESSO_ADMIN_KEY must have at least 8 characters');
+    expect(withAdminKey('123456789012345', { NODE_ENV: 'production' })).toContain(
+      'GESSO_ADMIN_KEY must have at least 16 characters in production',
+    );
+    expect(withAdminKey('1234567890123456', { NODE_ENV: 'production' })).toBe('It was taken.');
+    expect(refusal({ ...AROUND, GESSO_URL_SECRET: '12345678', NODE_ENV: 'production' })).toContain(
+      'GESSO_URL_SECRET must have at least 16',
+    );
+  });
+
+  it('are what an HTTP header can carry', () => {
+    for (const key of ['with a space', 'with\nnewline', 'schlüssel']) {
+      expect(withAdminKey(key), key).toContain('GESSO_ADMIN_KEY must be printable ASCII');
+    }
+  });
+
+  it('that sign URLs are given with DATABASE_URL, the same on every replica', () => {
+    const DATABASE_URL = 'postgres://db/gesso';
+    expect(refusal({ DATABASE_URL })).toContain('GESSO_URL_SECRET must be set with DATABASE_URL');
+    expect(refusal({ DATABASE_URL, GESSO_URL_SECRET: 'url-secret-of-the-tests' })).toBe('It was taken.');
+  });
+});
+
+describe('the key for BetterToken', () => {
+  let folder: string;
+  const keyFile = (text: string) => {
+    const path = join(folder, 'key');
+    writeFileSync(path, text);
+    return path;
+  };
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'gesso-config-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('can come from a file, without the line break that editors leave', () => {
+    const config = readConfig({ BETTERTOKEN_API_KEY_FILE: keyFile('sk-from-the-file\r\n') });
+    expect(config).toMatchObject({ betterTokenApiKey: 'sk-from-the-file', sandbox: false });
+  });
+
+  it('is refused where the environment names two', () => {
+    const environment = { BETTERTOKEN_API_KEY: 'sk-direct', BETTERTOKEN_API_KEY_FILE: keyFile('sk-file') };
+    expect(refusal(environment)).toMatch(/BETTERTOKEN_API_KEY and BETTERTOKEN_API_KEY_FILE are both set/);
+  });
+
+  it('of the environment wins over the one of the configuration file, whichever name either uses', () => {
+    const file = { BETTERTOKEN_API_KEY: 'sk-of-the-configuration' };
+    const environment = { BETTERTOKEN_API_KEY_FILE: keyFile('sk-of-the-environment') };
+    expect(readConfig(environment, { file }).betterTokenApiKey).toBe('sk-of-the-environment');
+  });
+
+  it('is refused where its file is missing, or holds no key, and the file is named', () => {
+    const path = join(folder, 'missing');
+    const missing = refusal({ BETTERTOKEN_API_KEY_FILE: path });
+    expect(missing).toContain("BETTERTOKEN_API_KEY_FILE can't be read");
+    expect(missing).toContain(path);
+    expect(refusal({ BETTERTOKEN_API_KEY_FILE: keyFile('\n') })).toContain('names an empty file');
+    const spoilt = refusal({ BETTERTOKEN_API_KEY_FILE: keyFile('two words') });
+    expect(spoilt).toContain('printable ASCII without spaces');
+    expect(spoilt).not.toContain('two words');
+  });
+
+  it('is missed where only a base URL is set', () => {
+    expect(refusal({ BETTERTOKEN_BASE_URL: 'http://127.0.0.1:1/v1' })).toContain(
+      'neither BETTERTOKEN_API_KEY nor BETTERTOKEN_API_KEY_FILE is',
+    );
+  });
+});
+
+describe('the sandbox', () => {
+  it('is for those who have no key, and no provider of their own', () => {
+    expect(readConfig({}).sandbox).toBe(true);
+    expect(readConfig({ BETTERTOKEN_API_KEY: 'sk-key' }).sandbox).toBe(false);
+    expect(readConfig({}, { hasProviders: true }).sandbox).toBe(false);
+  });
+
+  it('is refused in production: nobody shall serve pretend pictures', () => {
+    const production = { NODE_ENV: 'production' };
+    expect(refusal(production)).toContain('BETTERTOKEN_API_KEY or BETTERTOKEN_API_KEY_FILE must be set');
+    expect(readConfig({ ...production, BETTERTOKEN_API_KEY: 'sk-key' })).toMatchObject({
+      production: true,
+      sandbox: false,
+    });
+    expect(readConfig(production, { hasProviders: true }).sandbox).toBe(false);
+  });
+});
