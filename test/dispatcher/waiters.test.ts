@@ -152,6 +152,8 @@ describe('waiters: leaving', () => {
     expect(await a).toBeUndefined();
     waiters.releaseAll();
     expect(await Promise.all([b, c])).toEqual([undefined, undefined]);
+    // Whoever comes later would wait for nobody.
+    expect(await waiters.wait('d', LONG_MS, undefined)).toBeUndefined();
   });
 
   it('leaves nothing behind on a signal that outlives the wait', async () => {

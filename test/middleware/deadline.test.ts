@@ -54,11 +54,14 @@ describe('deadline', () => {
     expect(called).toBe(false);
   });
 
-  it('lets pass what was answered in full, even when it is told after the deadline', async () => {
-    const invalid = new InvalidPictureError('not a PNG');
-    const sent = middleware(makeAttemptRequest(inAMinute), hanging(invalid)).catch((error: unknown) => error);
+  it.each([
+    ['an answer without a picture', new InvalidPictureError('not a PNG')],
+    ['a rejection', new ProviderFailure('refused', { outcome: 'REJECTED', httpStatus: 400 })],
+    ['that another replica owns it now', new FencedError('another replica')],
+  ])('lets pass %s, even when it is told after the deadline', async (_name, answer) => {
+    const sent = middleware(makeAttemptRequest(inAMinute), hanging(answer)).catch((error: unknown) => error);
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(await sent).toBe(invalid);
+    expect(await sent).toBe(answer);
   });
 
   it('lets a picture pass that came in time, and leaves no timer behind', async () => {

@@ -109,6 +109,20 @@ describe('record', () => {
     expect(sent).toBe(false);
   });
 
+  it('does not leave an attempt pending whose beginning may have been written after all', async () => {
+    const away = new Error('the database went away during the commit');
+    const { diary, endings, middleware } = createDiary({ begin: () => Promise.reject(away) });
+    let sent = false;
+    const result = middleware(makeAttemptRequest(), async ({ attempt }) => {
+      sent = true;
+      return makeDelivered(attempt);
+    });
+    await expect(result).rejects.toBe(away);
+    expect(sent).toBe(false);
+    expect(diary).toEqual(['failed 1']);
+    expect(endings).toMatchObject([{ outcome: 'NOT_ACCEPTED', errorCode: 'NOT_SENT' }]);
+  });
+
   it('writes nothing for a generation that is run by another replica now', async () => {
     const { diary, middleware } = createDiary();
     const fenced = new FencedError('another replica');
