@@ -23,12 +23,11 @@ const delays = z
   .regex(/^(none|\d+(\s*,\s*\d+)*)$/, 'must be whole numbers with commas between, or "none"')
   .transform((text) => (text === 'none' ? [] : text.split(',').map(Number)));
 
-/** Of a secret in production, in characters; elsewhere a short one that is easy to type will do. */
-const PRODUCTION_SECRET_LENGTH = 16;
-const secret = z
-  .string()
-  .min(8, 'must have at least 8 characters')
-  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/** Of a secret, in characters; outside production a short one that is easy to type will do. */
+const SECRET_LENGTH = { production: 16, otherwise: 8 };
+const secret = z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
 
 /** One setting, said once: its name in the environment, its type, its default, and what it is for. */
 interface Setting<Type extends z.ZodType, Default extends string | undefined> {
@@ -166,13 +165,14 @@ export const SETTINGS = {
   ),
   logLevel: setting(
     'LOG_LEVEL',
-    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
     'info',
     'Least level that is logged.',
   ),
   environment: setting(
     'NODE_ENV',
-    z.string(),
+    // A misspelt `production` would serve pretend pictures.
+    z.string().regex(/^(production$|(?!prod))/i, 'must be "production", or not begin like it'),
     'development',
     '`production` refuses to start without a key for a provider, and hides GraphiQL, suggestions and, from strangers, introspection.',
   ),
@@ -241,10 +241,9 @@ export function readConfig(
   }
   for (const name of ['adminKey', 'urlSecret'] as const) {
     const value = read[name];
-    if (production && value !== undefined && value.length < PRODUCTION_SECRET_LENGTH) {
-      problems.push(
-        `${SETTINGS[name].env} must have at least ${PRODUCTION_SECRET_LENGTH} characters in production`,
-      );
+    const least = production ? SECRET_LENGTH.production : SECRET_LENGTH.otherwise;
+    if (value !== undefined && value.length < least) {
+      problems.push(`${SETTINGS[name].env} must have at least ${least} characters`);
     }
   }
   if (read.databaseUrl !== undefined && read.urlSecret === undefined) {

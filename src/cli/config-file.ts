@@ -6,7 +6,7 @@ import { type Config, readConfig, SETTINGS } from '../config.ts';
 import { ConfigError } from '../errors.ts';
 import type { GessoConfig } from '../plugin.ts';
 
-const NAMES = ['gesso.config.ts', 'gesso.config.js', 'gesso.config.mjs'];
+const NAMES = ['gesso.config.ts', 'gesso.config.mts', 'gesso.config.js', 'gesso.config.mjs'];
 
 /** What the file and its plug-ins import as `gesso`: in `src` a TypeScript file, in `dist` a JavaScript one. */
 const OWN_PACKAGE = new URL(`../index${extname(import.meta.url)}`, import.meta.url).href;

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { checkNewApiKey } from '../api-key-rules.ts';
+import type { Config } from '../config.ts';
 import { InvalidInputError } from '../errors.ts';
 import { connect } from '../gateway/records.ts';
 import { createApiKey, findApiKey, listApiKeys, revokeApiKey } from '../ledger/api-keys.ts';
@@ -28,6 +29,8 @@ export function keysCommand(): Command {
       await withDatabase(async (db) => {
         const { secret } = await createApiKey(db, { ...key, requestId: `cli:${uuidv7()}` }, new Date());
         console.log(secret);
+        // Beside standard output, so that a script that reads the key reads nothing else.
+        if (process.stdout.isTTY) console.error('Shown this once: only its hash is kept.');
       });
     });
   keys
@@ -52,7 +55,7 @@ export function keysCommand(): Command {
   return keys;
 }
 
-async function printKeys(db: Database): Promise<void> {
+async function printKeys(db: Database, { dataDir, databaseUrl }: Config): Promise<void> {
   const rows: string[][] = [['KEY', 'CLIENT', 'SCOPES', 'IMAGES/DAY', 'CREATED', 'LAST USED', 'STATE']];
   const minute = (date: Date | undefined) => date?.toISOString().slice(0, 16).replace('T', ' ') ?? '-';
   for (let after: string | undefined; ; ) {
@@ -69,6 +72,10 @@ async function printKeys(db: Database): Promise<void> {
     }
     after = page.at(-1)?.id;
   }
+  if (rows.length === 1) {
+    console.log(`There are no keys in ${databaseUrl === undefined ? dataDir : 'this database'}.`);
+    return;
+  }
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   for (const row of rows) {
     console.log(
@@ -81,13 +88,13 @@ async function printKeys(db: Database): Promise<void> {
 }
 
 /** Joins the gateway's database where one runs, and runs the embedded one for a moment where none does. */
-async function withDatabase(work: (db: Database) => Promise<void>): Promise<void> {
+async function withDatabase(work: (db: Database, config: Config) => Promise<void>): Promise<void> {
   const { config } = await loadConfig();
   const server = await connect(config, pino({ level: 'warn' }, pino.destination(2)), 'guest');
   const { db } = openDatabase({ connection: server.connection, poolSize: 2, onIdleError: () => undefined });
   try {
     await migrate(db);
-    await work(db);
+    await work(db, config);
   } finally {
     await db.destroy();
     await server.close();

@@ -1,12 +1,17 @@
+import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { GatewayError } from '../errors.ts';
 import { keysCommand } from './keys.ts';
 import { startCommand } from './start.ts';
 
+// Beside both `src` and `dist`.
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
 /** Runs the command line; returns the exit code: 0 done, 1 failed, 2 used wrongly. */
 export async function run(argv: readonly string[]): Promise<number> {
   const program = new Command('gesso')
     .description('One GraphQL API in front of image-generation providers.')
+    .version(version)
     .addCommand(startCommand())
     .addCommand(keysCommand())
     .exitOverride()

@@ -36,10 +36,10 @@ export function startCommand(): Command {
       throw error;
     });
     port = listener.port;
-    announce(config, publicUrl(), gateway.developmentKey, sandbox);
+    announce(config, { url: publicUrl(), port }, gateway.developmentKey, sandbox);
 
     const signal = await stop;
-    log.info({ signal }, 'stopping: open generations get their time');
+    log.info({ signal }, 'stopping: open generations get their time; a second signal ends at once');
     const answered = listener.close();
     await gateway.drain();
     const cut = setTimeout(listener.cut, LAST_ANSWERS_MS);
@@ -80,11 +80,12 @@ async function withSandbox(config: Config): Promise<{ config: Config; sandbox: S
 /** For the person at the terminal. Secrets are shown here once, and go to no log. */
 function announce(
   config: Config,
-  url: string,
+  { url, port }: { url: string; port: number },
   key: { path: string; secret: string | undefined } | undefined,
   sandbox: Sandbox | undefined,
 ): void {
   const lines = [`Gesso is ready: ${url}/graphql`];
+  if (config.publicUrl !== undefined) lines.push(`Listening on ${config.host}, port ${port}`);
   if (sandbox !== undefined) {
     lines.push(
       'Sandbox: no BETTERTOKEN_API_KEY is set, so the pictures are drawn on this machine and cost nothing.',

@@ -24,7 +24,9 @@ const MAX_COST = 50_000;
 /** Shown in GraphiQL at first. */
 const FIRST_QUERY = `# Welcome to Gesso. Put your API key under "Headers":
 #   { "Authorization": "Bearer <your key>" }
-# then press the button.
+# The first start printed one, and keeps it in .gesso/development-key.
+# Then press the button. The second time, the same idempotencyKey
+# is answered with the same image: replayed, and not bought again.
 
 mutation FirstImage {
   generateImage(
@@ -87,7 +89,8 @@ export function createGraphql(options: GraphqlOptions) {
     // The page is served whole from here: a gateway without a way to the internet has its GraphiQL too.
     async renderGraphiQL(page) {
       const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
-      return renderGraphiQL(page);
+      // The page is an application of the window's size; what sticks out by a pixel must not make it scroll.
+      return renderGraphiQL(page).replace('</head>', '<style>html, body { overflow: hidden }</style></head>');
     },
     graphiql: production ? false : { title: 'Gesso', defaultQuery: FIRST_QUERY, credentials: 'same-origin' },
     maskedErrors: { maskError: createMaskError(onUnexpected), isDev: false },

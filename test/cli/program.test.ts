@@ -104,7 +104,7 @@ describe('gesso, refusing', () => {
       GESSO_DATA_DIR: join(folder, 'taken'),
     };
     expect(await gesso('start', environment)).toEqual(
-      line(`listen EADDRINUSE: address already in use 127.0.0.1:${port}`),
+      line(`Port ${port} on 127.0.0.1 is in use: set PORT to another one.`),
     );
     server.close();
     await database.drop();

@@ -76,7 +76,7 @@ export async function startServerProcess(setup: ServerSetup, endpoint: Endpoint)
     }
     await sleep(5);
   }
-  log.info({ pid, ...endpoint, user: user.name }, 'the embedded PostgreSQL takes connections');
+  log.info({ serverPid: pid, ...endpoint, user: user.name }, 'the embedded PostgreSQL takes connections');
   return { pid, endpoint, exited, stop };
 }
 

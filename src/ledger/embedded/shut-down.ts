@@ -36,7 +36,7 @@ export async function shutDown({
   for (const { signal, boundMs, means } of STEPS) {
     if (await hasExited()) return;
     if (signal === 'SIGQUIT' || signal === 'SIGKILL') {
-      log.warn({ pid, signal }, `PostgreSQL does not stop; next step: ${means}`);
+      log.warn({ serverPid: pid, signal }, `PostgreSQL does not stop; next step: ${means}`);
     }
     await send(signal, pid, binaries);
     const giveUpAt = performance.now() + boundMs;

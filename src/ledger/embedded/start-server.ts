@@ -62,7 +62,7 @@ async function clearLeftover({ layout, binaries, password, log }: ServerSetup): 
   if (file === undefined) return;
   const isAlive = () => isPostmasterOf(layout.cluster, file, password);
   if (file.pid !== undefined && (await isAlive())) {
-    log.warn({ pid: file.pid }, 'stopping the PostgreSQL that an earlier gateway left running');
+    log.warn({ serverPid: file.pid }, 'stopping the PostgreSQL that an earlier gateway left running');
     await shutDown({ pid: file.pid, binaries, hasExited: async () => !(await isAlive()), log });
   } else {
     await removeStaleFiles(layout.cluster, file);

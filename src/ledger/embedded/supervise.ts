@@ -45,7 +45,10 @@ export function superviseServer({
         await current.exited;
         if (stopping.signal.aborted) return;
         if (now() - startedAt >= lastingMs) waitMs = shortestWaitMs;
-        log.warn({ pid: current.pid, waitMs }, 'the embedded PostgreSQL ended by itself; starting it again');
+        log.warn(
+          { serverPid: current.pid, waitMs },
+          'the embedded PostgreSQL ended by itself; starting it again',
+        );
         current = undefined;
       }
       await wait(waitMs);
