@@ -172,7 +172,7 @@ export const SETTINGS = {
   environment: setting(
     'NODE_ENV',
     // A misspelt `production` would serve pretend pictures.
-    z.string().regex(/^(production$|(?!prod))/i, 'must be "production", or not begin like it'),
+    z.string().regex(/^(production$|(?![Pp][Rr][Oo][Dd]))/, 'must be "production", or not begin like it'),
     'development',
     '`production` refuses to start without a key for a provider, and hides GraphiQL, suggestions and, from strangers, introspection.',
   ),

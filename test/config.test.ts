@@ -113,6 +113,13 @@ const VALUES: Record<string, { good: [text: string, value: unknown][]; bad: stri
   GESSO_IMAGES_PER_OPERATION: { good: [['1', 1]], bad: ['0', '1001'] },
   GESSO_BODIES_AT_ONCE: { good: [['1', 1]], bad: ['0', '1001'] },
   GESSO_RENDITION_CACHE_BYTES: { good: [['0', 0]], bad: ['-1', '1GB', '99999999999999999999'] },
+  NODE_ENV: {
+    good: [
+      ['production', 'production'],
+      ['test', 'test'],
+    ],
+    bad: ['prod', 'Production', 'PRODUCTION', 'productive'],
+  },
   LOG_LEVEL: { good: [['silent', 'silent']], bad: ['verbose', 'INFO'] },
 };
 
