@@ -34,7 +34,7 @@ const GESSO = [process.execPath, fileURLToPath(new URL('../../src/main.ts', impo
 
 /** What programs need to run at all; no setting of ours, and nothing of the test runner's. */
 const NEEDED =
-  /^(PATH|HOME|USER|LANG|TMPDIR|TEMP|TMP|SystemRoot|APPDATA|https?_proxy|no_proxy|npm_config_(registry|cache))$/i;
+  /^(PATH|HOME|USER|LANG|TMPDIR|TEMP|TMP|SystemRoot|APPDATA|(https?|all|no)_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|npm_config_(registry|cache|cafile|ca|proxy|https_proxy|noproxy|userconfig|globalconfig))$/i;
 
 /** Starts a command in a process of its own. */
 export function startCommand(args: readonly string[], options: CommandOptions): RunningCommand {
