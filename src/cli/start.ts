@@ -10,6 +10,9 @@ import { loadConfig } from './config-file.ts';
 /** After the drain, how long the last answers may take to get out, in milliseconds. */
 const LAST_ANSWERS_MS = 5_000;
 
+/** After the drain, how long everything may take to close before the process ends all the same, in milliseconds. */
+const CLOSING_MS = 15_000;
+
 /** `gesso start`: serves until it is told to stop. */
 export function startCommand(): Command {
   return new Command('start').description('Start the gateway.').action(async () => {
@@ -40,6 +43,10 @@ export function startCommand(): Command {
 
     const signal = await stop;
     log.info({ signal }, 'stopping: open generations get their time; a second signal ends at once');
+    setTimeout(() => {
+      log.error('something did not close in time, and is left to the next start');
+      process.exit(1);
+    }, config.drainMs + CLOSING_MS).unref();
     const answered = listener.close();
     await gateway.drain();
     const cut = setTimeout(listener.cut, LAST_ANSWERS_MS);
