@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { Job, Queue } from '../ledger/queue.ts';
+import type { Queue } from '../ledger/queue.ts';
+import type { Job } from '../ledger/run.ts';
 
 export interface HeartbeatOptions {
   readonly queue: Queue;

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
-import type { Job, Queue } from '../ledger/queue.ts';
-import type { Run, Runs } from '../ledger/runs.ts';
+import type { Queue } from '../ledger/queue.ts';
+import type { Job, Run } from '../ledger/run.ts';
+import type { Runs } from '../ledger/runs.ts';
 
 export interface PumpOptions {
   readonly queue: Queue;

@@ -1,7 +1,7 @@
 import { InvalidPictureError, ProviderFailure } from '../errors.ts';
 import type { Attempt, StagedPicture } from '../generation.ts';
 import type { AttemptLog } from '../ledger/attempts.ts';
-import type { Run } from '../ledger/runs.ts';
+import type { Run } from '../ledger/run.ts';
 import type { DeliveredPicture } from '../middleware/middleware.ts';
 
 export interface RecoveryOptions {

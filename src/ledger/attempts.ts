@@ -5,7 +5,7 @@ import { type AuditLine, type AuditRow, auditRow, insertAuditEvents } from './au
 import type { Database } from './database.ts';
 import { type PersistOptions, persist } from './persist.ts';
 import { storable, toAttempt } from './rows.ts';
-import type { Run } from './runs.ts';
+import type { Run } from './run.ts';
 import { createWriteBatch } from './write-batch.ts';
 
 /** How an attempt ended, as far as it is known. */

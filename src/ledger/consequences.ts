@@ -6,7 +6,8 @@ import { type AuditAction, type AuditLine, auditRow, insertAuditEvents } from '.
 import type { DatabaseTransaction } from './database.ts';
 import { CHANNELS } from './notifications.ts';
 import { storable } from './rows.ts';
-import type { Run, RunEnding, SucceededEnding } from './runs.ts';
+import type { Run } from './run.ts';
+import type { RunEnding, SucceededEnding } from './runs.ts';
 
 const ACTIONS: Record<RunEnding['status'], AuditAction> = {
   SUCCEEDED: 'GENERATION_SUCCEEDED',

@@ -1,14 +1,7 @@
 import type pg from 'pg';
 import { type Db as BossDatabase, fromKysely, PgBoss } from 'pg-boss';
 import type { DatabaseTransaction } from './database.ts';
-
-/** A job as it was fetched: settling and touching name this very claim, never the bare id. */
-export interface Job {
-  /** The generation's id. */
-  readonly id: string;
-  /** Counts claims; together with the id it names this one. */
-  readonly retryCount: number;
-}
+import type { Job } from './run.ts';
 
 export interface QueueOptions {
   readonly pool: pg.Pool;

@@ -5,22 +5,11 @@ import { type AttemptEnding, attemptsOf } from './attempts.ts';
 import { storableFailure, writeConsequences } from './consequences.ts';
 import type { Database, DatabaseTransaction } from './database.ts';
 import { imagesOf } from './images.ts';
-import type { Job, Queue } from './queue.ts';
+import type { Queue } from './queue.ts';
 import { generationColumns, storable, toGeneration } from './rows.ts';
+import type { Job, Run } from './run.ts';
 import type { GenerationsTable } from './tables.ts';
 import { createWriteBatch } from './write-batch.ts';
-
-/** One replica's hold on one generation. Every write of the run carries `runner`, the fence. */
-export interface Run {
-  readonly job: Job;
-  readonly runner: string;
-  /** Of the HTTP request that made the generation. */
-  readonly requestId: string;
-  readonly generation: Generation;
-  /** Attempts on record when the run began, oldest first. */
-  readonly attemptsMade: readonly Attempt[];
-  readonly deadlineAt: Date;
-}
 
 /** How a run ends its generation. */
 export type RunEnding = SucceededEnding | FailedEnding;

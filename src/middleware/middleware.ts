@@ -7,7 +7,7 @@ import type {
   Principal,
   StagedPicture,
 } from '../generation.ts';
-import type { Run } from '../ledger/runs.ts';
+import type { Run } from '../ledger/run.ts';
 
 /**
  * The contract of both rings: an onion, first-listed outermost.

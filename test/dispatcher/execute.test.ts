@@ -9,7 +9,8 @@ import {
 } from '../../src/errors.ts';
 import type { Attempt, StagedPicture } from '../../src/generation.ts';
 import { attemptsOf } from '../../src/ledger/attempts.ts';
-import type { Ended, Run, RunEnding } from '../../src/ledger/runs.ts';
+import type { Run } from '../../src/ledger/run.ts';
+import type { Ended, RunEnding } from '../../src/ledger/runs.ts';
 import type { AttemptRequest } from '../../src/middleware/middleware.ts';
 import { record } from '../../src/middleware/record.ts';
 import { newAttempt, openTestLedger, success, type TestLedger } from '../support/ledger.ts';

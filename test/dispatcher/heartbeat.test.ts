@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startHeartbeat } from '../../src/dispatcher/heartbeat.ts';
-import type { Job } from '../../src/ledger/queue.ts';
+import type { Job } from '../../src/ledger/run.ts';
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts';
 
 const HEARTBEAT_SECONDS = 10;

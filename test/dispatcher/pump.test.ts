@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createPump, type Pump } from '../../src/dispatcher/pump.ts';
-import type { Job } from '../../src/ledger/queue.ts';
-import type { Run } from '../../src/ledger/runs.ts';
+import type { Job, Run } from '../../src/ledger/run.ts';
 import { makeGeneration, makeRun } from '../support/made-up.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 

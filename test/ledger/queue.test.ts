@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Job } from '../../src/ledger/queue.ts';
+import type { Job } from '../../src/ledger/run.ts';
 import { openTestLedger, type TestLedger, type TestReplica } from '../support/ledger.ts';
 
 let ledger: TestLedger;

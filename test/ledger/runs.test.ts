@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FencedError } from '../../src/errors.ts';
 import { attemptsOf } from '../../src/ledger/attempts.ts';
 import { quotaUsed, utcDay } from '../../src/ledger/quota.ts';
-import type { FailedEnding, Run } from '../../src/ledger/runs.ts';
+import type { Run } from '../../src/ledger/run.ts';
+import type { FailedEnding } from '../../src/ledger/runs.ts';
 import { newAttempt, openTestLedger, success, type TestLedger, type TestReplica } from '../support/ledger.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 

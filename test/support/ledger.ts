@@ -9,7 +9,8 @@ import { openRecords, type Records } from '../../src/gateway/records.ts';
 import type { Attempt, Generation } from '../../src/generation.ts';
 import { type Claim, createClaims } from '../../src/ledger/claims.ts';
 import { ensureClient } from '../../src/ledger/clients.ts';
-import type { Run, SucceededEnding } from '../../src/ledger/runs.ts';
+import type { Run } from '../../src/ledger/run.ts';
+import type { SucceededEnding } from '../../src/ledger/runs.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { makeAttempt } from './made-up.ts';
 

@@ -1,6 +1,6 @@
 import { fingerprintOf } from '../../src/fingerprint.ts';
 import type { Attempt, Generation, Image, Principal } from '../../src/generation.ts';
-import type { Run } from '../../src/ledger/runs.ts';
+import type { Run } from '../../src/ledger/run.ts';
 import type {
   AttemptRequest,
   DeliveredPicture,
