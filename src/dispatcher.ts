@@ -12,7 +12,7 @@ import {
 import type { Generation } from './generation.ts';
 import { attemptsOf } from './ledger/attempts.ts';
 import { createClaims } from './ledger/claims.ts';
-import { type Database, isConnectionError } from './ledger/database.ts';
+import { type Database, isConnectionError, orUnavailable } from './ledger/database.ts';
 import { endedAmong, generationsById } from './ledger/generations.ts';
 import { imagesOf } from './ledger/images.ts';
 import { CHANNELS, type Notifications } from './ledger/notifications.ts';
@@ -136,28 +136,25 @@ export function createDispatcher(options: DispatcherOptions) {
       if (draining.signal.aborted)
         throw new GatewayUnavailableError('This replica is shutting down; ask again.');
       const provider = choose(request);
-      const claim = await claims
-        .claim({
-          clientId: request.principal.clientId,
-          apiKeyId: request.principal.apiKeyId,
-          requestId: request.requestId,
-          prompt: request.prompt,
-          size: request.size,
-          delivery: request.delivery,
-          requestedProvider: request.provider,
-          provider: provider.name,
-          model: provider.models[0],
-          idempotencyKey: request.idempotencyKey,
-          ordinal: request.ordinal,
-          fingerprint: request.fingerprint,
-          imagesPerDay: request.quota?.imagesPerDay,
-        })
-        .catch((error: unknown) => {
-          if (!isConnectionError(error)) throw error;
-          throw new GatewayUnavailableError('The ledger is away; ask again with the same idempotency key.', {
-            cause: error,
-          });
-        });
+      const claiming = claims.claim({
+        clientId: request.principal.clientId,
+        apiKeyId: request.principal.apiKeyId,
+        requestId: request.requestId,
+        prompt: request.prompt,
+        size: request.size,
+        delivery: request.delivery,
+        requestedProvider: request.provider,
+        provider: provider.name,
+        model: provider.models[0],
+        idempotencyKey: request.idempotencyKey,
+        ordinal: request.ordinal,
+        fingerprint: request.fingerprint,
+        imagesPerDay: request.quota?.imagesPerDay,
+      });
+      const claim = await orUnavailable(
+        claiming,
+        'The ledger is away; ask again with the same idempotency key.',
+      );
       if (claim.kind === 'quota-spent') throw new QuotaExceededError(claim.limit, endOfUtcDay(claim.day));
       const { generation } = claim;
       const replayed = claim.kind === 'held';

@@ -1,7 +1,5 @@
 import type { Generation, RejectionReason } from './generation.ts';
 
-export type { RejectionReason };
-
 /**
  * What Gesso throws on purpose. Each class carries data; none carries a formatted secret.
  * Everything else that is thrown is a bug, and is masked before a client sees it.

@@ -23,7 +23,7 @@ import { createRenditions } from './images/renditions.ts';
 import { createUrlSigner } from './images/signed-urls.ts';
 import { createStaging } from './images/staging.ts';
 import { createApiKey, findApiKey, noteKeyUse, revokeApiKey } from './ledger/api-keys.ts';
-import { isConnectionError } from './ledger/database.ts';
+import { orUnavailable } from './ledger/database.ts';
 import { CHANNELS } from './ledger/notifications.ts';
 import { audit } from './middleware/audit.ts';
 import { authorize } from './middleware/authorize.ts';
@@ -59,11 +59,11 @@ export interface GatewayOptions {
 export interface Gateway {
   /** Answers one HTTP request. */
   readonly fetch: (request: Request) => Response | Promise<Response>;
-  /** Made at the first start without any key. */
+  /** The key for the first steps, as long as it works; its secret only when it was made just now. */
   readonly developmentKey: DevelopmentKey | undefined;
   /**
-   * Takes no more work, lets what was sent upstream finish within `drainMs`, and closes everything. What is then
-   * unfinished goes on with the next start, or on another replica.
+   * Takes no more work, and lets what was sent upstream finish within `drainMs`. What is then unfinished goes on
+   * with the next start, or on another replica.
    */
   readonly drain: () => Promise<void>;
   /** Frees what `drain` leaves open; to be called when the last answer is out. */
@@ -157,9 +157,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     const provider = providers.get(name);
     if (attempt === undefined) throw new TypeError('The attempt ring has lost its record middleware.');
     if (provider === undefined) throw new ConfigError(`The provider "${name}" is not configured any more.`);
-    const answer = () => provider.generate(generation, { signal, requestId: attempt.requestId });
     const deliver = async (): Promise<DeliveredPicture> => {
-      const answered = await answer();
+      const answered = await provider.generate(generation, { signal, requestId: attempt.requestId });
       const staged = await staging.drain(attempt.id, answered);
       return { attempt, httpStatus: answered.httpStatus, staged };
     };
@@ -235,11 +234,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     (error) => log.warn({ err: error }, 'when keys were last used could not be noted'),
   );
   const authenticator = createAuthenticator({
-    findKey: (publicId) =>
-      findApiKey(db, publicId).catch((error: unknown) => {
-        if (!isConnectionError(error)) throw error;
-        throw new GatewayUnavailableError('The ledger is away; ask again.', { cause: error });
-      }),
+    findKey: (publicId) => orUnavailable(findApiKey(db, publicId), 'The ledger is away; ask again.'),
     bootstrap: await bootstrapKey(config, db, clock),
     mayCache: () => notifications.listening,
     onUse: keyUse.add,

@@ -80,8 +80,7 @@ export function createAttemptLog({
           on conflict (id) do nothing
         )
         select id from written`.execute(db);
-      const ids = new Set(written.map((row) => row.id));
-      return items.map(({ attempt }) => ids.has(attempt.id));
+      return whichAreIn(written, items);
     },
   });
 
@@ -116,8 +115,7 @@ export function createAttemptLog({
           on conflict (id) do nothing
         )
         select id from written`.execute(db);
-      const ids = new Set(written.map((row) => row.id));
-      return items.map(({ attempt }) => ids.has(attempt.id));
+      return whichAreIn(written, items);
     },
   });
 
@@ -135,6 +133,12 @@ export function createAttemptLog({
       if (!failed) throw fenced(run);
     },
   };
+}
+
+/** For each item, whether the statement wrote its attempt: it did not where another run owns the generation. */
+function whichAreIn(written: readonly { id: string }[], items: readonly { attempt: Attempt }[]): boolean[] {
+  const ids = new Set(written.map(({ id }) => id));
+  return items.map(({ attempt }) => ids.has(attempt.id));
 }
 
 const fenced = (run: Run): FencedError =>

@@ -73,5 +73,3 @@ export function createAuditTrail({ db, now }: { db: Database; now: () => Date })
     settle: () => batch.settle(),
   };
 }
-
-export type AuditTrail = ReturnType<typeof createAuditTrail>;

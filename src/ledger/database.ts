@@ -1,5 +1,6 @@
 import { CamelCasePlugin, Kysely, type LogConfig, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
+import { GatewayUnavailableError } from '../errors.ts';
 import { PreparingClient } from './prepared.ts';
 import type { Tables } from './tables.ts';
 
@@ -59,4 +60,16 @@ export function isConnectionError(error: unknown): boolean {
   return /timeout exceeded when trying to connect|timeout expired|Query read timeout|Connection terminated|Client has encountered a connection error|not queryable/.test(
     error.message,
   );
+}
+
+/**
+ * What the ledger answers.
+ * @throws {GatewayUnavailableError} with this message where it could not be reached; else what it threw.
+ */
+export async function orUnavailable<Result>(answer: Promise<Result>, message: string): Promise<Result> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw isConnectionError(error) ? new GatewayUnavailableError(message, { cause: error }) : error;
+  }
 }

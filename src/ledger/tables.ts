@@ -1,11 +1,11 @@
 import type { ColumnType } from 'kysely';
-import type { RejectionReason } from '../errors.ts';
 import type {
   AttemptOutcome,
   DeliveryGuarantee,
   GenerationFailure,
   GenerationStatus,
   ImageSize,
+  RejectionReason,
 } from '../generation.ts';
 
 /** A JSON column: written as text that was encoded by us, read as the value. */

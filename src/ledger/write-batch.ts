@@ -71,5 +71,3 @@ export function createWriteBatch<Item, Result>(options: WriteBatchOptions<Item, 
     },
   };
 }
-
-export type WriteBatch<Item, Result> = ReturnType<typeof createWriteBatch<Item, Result>>;

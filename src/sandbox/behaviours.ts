@@ -136,26 +136,29 @@ const base64 = z.strictObject({
   ...timing,
 });
 
+/** What the JSON of a good answer may look like besides the plain way. */
+export const JSON_SHAPES = [
+  /** Unknown fields on every level, before and after the picture, deep and of every type. */
+  'extra-fields',
+  /** Objects before the picture with a `b64_json` of their own, of `null` and of another picture's text. */
+  'nested-namesakes',
+  /** A revised prompt, before the picture, that contains the text `"b64_json":"`. */
+  'quoting-prompt',
+  /** A second, other picture in `data[1]`. */
+  'two-images',
+  'no-revised-prompt',
+  /** `revised_prompt` is a number. */
+  'number-revised-prompt',
+  /** A revised prompt with NUL, lone surrogates and line breaks, which Postgres and logs don't take. */
+  'hostile-revised-prompt',
+  /** White space wherever JSON allows it, and the picture first. */
+  'pretty-printed',
+] as const;
+
 /** A good answer whose JSON is more, or less, or otherwise than expected; `data[0].b64_json` is still right. Bills. */
 const json = z.strictObject({
   kind: z.literal('json'),
-  shape: z.enum([
-    /** Unknown fields on every level, before and after the picture, deep and of every type. */
-    'extra-fields',
-    /** Objects before the picture with a `b64_json` of their own, of `null` and of another picture's text. */
-    'nested-namesakes',
-    /** A revised prompt, before the picture, that contains the text `"b64_json":"`. */
-    'quoting-prompt',
-    /** A second, other picture in `data[1]`. */
-    'two-images',
-    'no-revised-prompt',
-    /** `revised_prompt` is a number. */
-    'number-revised-prompt',
-    /** A revised prompt with NUL, lone surrogates and line breaks, which Postgres and logs don't take. */
-    'hostile-revised-prompt',
-    /** White space wherever JSON allows it, and the picture first. */
-    'pretty-printed',
-  ]),
+  shape: z.enum(JSON_SHAPES),
   ...timing,
 });
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { JSON_SHAPES } from '../../src/sandbox/behaviours.ts';
 import { type Behaviour, plainPicture } from '../../src/sandbox/sandbox.ts';
 import { freshKey, startTestGateway, type TestGateway } from '../support/gateway.ts';
 
@@ -12,20 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-const SHAPES = [
-  'extra-fields',
-  'nested-namesakes',
-  'quoting-prompt',
-  'two-images',
-  'no-revised-prompt',
-  'number-revised-prompt',
-  'hostile-revised-prompt',
-  'pretty-printed',
-] as const;
 const SPELLINGS = ['data-url', 'escaped-slashes', 'unicode-escapes', 'line-breaks', 'unpadded'] as const;
 
 const CASES: [what: string, behaviour: Behaviour][] = [
-  ...SHAPES.map((shape): [string, Behaviour] => [shape, { kind: 'json', shape }]),
+  ...JSON_SHAPES.map((shape): [string, Behaviour] => [shape, { kind: 'json', shape }]),
   ...SPELLINGS.map((spelling): [string, Behaviour] => [spelling, { kind: 'base64', spelling }]),
 ];
 

@@ -1,7 +1,7 @@
 import { crc32, gunzipSync } from 'node:zlib';
 import sharp, { type OutputInfo } from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { BehaviourOf } from '../../src/sandbox/behaviours.ts';
+import { type BehaviourOf, JSON_SHAPES } from '../../src/sandbox/behaviours.ts';
 import { type Behaviour, plainPicture, type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { imageOf } from './client.ts';
 import { lengthOf, meetWith } from './meet.ts';
@@ -41,17 +41,7 @@ describe('JSON', () => {
     expect(imageOf(body.toString()).body.data[0]?.b64_json).not.toMatch(/^[A-Za-z0-9+/]+=*$/);
   });
 
-  const shapes: readonly BehaviourOf<'json'>['shape'][] = [
-    'extra-fields',
-    'nested-namesakes',
-    'quoting-prompt',
-    'two-images',
-    'no-revised-prompt',
-    'number-revised-prompt',
-    'hostile-revised-prompt',
-    'pretty-printed',
-  ];
-  it.each(shapes)('has the right picture at data[0].b64_json: %s', async (shape) => {
+  it.each(JSON_SHAPES)('has the right picture at data[0].b64_json: %s', async (shape) => {
     const answer = await meet({ kind: 'json', shape });
     expect(answer.billed).toBe(true);
     expect(imageOf(answer.body.toString()).picture.equals(picture)).toBe(true);

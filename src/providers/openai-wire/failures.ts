@@ -1,9 +1,5 @@
-import {
-  type FailedOutcome,
-  InvalidPictureError,
-  ProviderFailure,
-  type RejectionReason,
-} from '../../errors.ts';
+import { type FailedOutcome, InvalidPictureError, ProviderFailure } from '../../errors.ts';
+import type { RejectionReason } from '../../generation.ts';
 import { BodyError } from './body-error.ts';
 import { CallError, type HttpReply } from './call.ts';
 import { type ErrorDetails, readErrorBody } from './error-body.ts';
