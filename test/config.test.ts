@@ -24,6 +24,7 @@ describe('the defaults', () => {
     expect(readConfig({})).toEqual({
       port: 4000,
       host: '127.0.0.1',
+      imageDelivery: 'gateway',
       dataDir,
       betterTokenApiKey: undefined,
       databasePoolSize: 10,
@@ -256,5 +257,52 @@ describe('the sandbox', () => {
       sandbox: false,
     });
     expect(readConfig(production, { hasProviders: true }).sandbox).toBe(false);
+  });
+});
+
+describe('limits of calls', () => {
+  it('are a number for each provider', () => {
+    const { providerCallsAtOnce } = readConfig({ GESSO_PROVIDER_CALLS_AT_ONCE: 'bettertoken=50, other=20' });
+    expect(providerCallsAtOnce).toEqual(
+      new Map([
+        ['bettertoken', 50],
+        ['other', 20],
+      ]),
+    );
+  });
+
+  it.each(['bettertoken', 'bettertoken=0', 'bettertoken=-1', '=5', 'a=1;b=2'])('refuse %j', (text) => {
+    expect(() => readConfig({ GESSO_PROVIDER_CALLS_AT_ONCE: text })).toThrow('GESSO_PROVIDER_CALLS_AT_ONCE');
+  });
+});
+
+describe('webhooks', () => {
+  const secret = 'webhook-secret-of-the-tests';
+
+  it('go to the hosts that are named', () => {
+    const { webhookHosts } = readConfig({
+      GESSO_WEBHOOK_HOSTS: 'Hooks.example.com, *.example.org',
+      GESSO_WEBHOOK_SECRET: secret,
+    });
+    expect(webhookHosts).toEqual(['hooks.example.com', '*.example.org']);
+  });
+
+  it('need a secret to sign with', () => {
+    expect(() => readConfig({ GESSO_WEBHOOK_HOSTS: 'hooks.example.com' })).toThrow('GESSO_WEBHOOK_SECRET');
+  });
+
+  it.each(['*', 'https://hooks.example.com', 'hooks.example.com:8443', 'a.*.com', 'a,,b'])(
+    'refuse the host %j',
+    (hosts) => {
+      const settings = { GESSO_WEBHOOK_HOSTS: hosts, GESSO_WEBHOOK_SECRET: secret };
+      expect(() => readConfig(settings)).toThrow('GESSO_WEBHOOK_HOSTS');
+    },
+  );
+});
+
+describe('retention', () => {
+  it('keeps no image longer than its record', () => {
+    const settings = { GESSO_KEEP_IMAGES_DAYS: '31', GESSO_KEEP_RECORDS_DAYS: '30' };
+    expect(() => readConfig(settings)).toThrow('GESSO_KEEP_IMAGES_DAYS is above GESSO_KEEP_RECORDS_DAYS');
   });
 });

@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { type Db as BossDatabase, fromKysely, PgBoss } from 'pg-boss';
+import { fromKysely } from 'pg-boss';
+import { openBoss } from './boss.ts';
 import type { DatabaseTransaction } from './database.ts';
 import type { Job } from './run.ts';
 
@@ -21,16 +22,6 @@ const UNCLAIMED_RETENTION_SECONDS = 365 * 24 * 3600;
 /** The durable queue: pg-boss in the ledger's own database, so that a claim and its job commit together. */
 export async function openQueue(options: QueueOptions) {
   const { pool, heartbeatSeconds, expireInSeconds, onError } = options;
-  const database: BossDatabase = { executeSql: (text, values) => pool.query(text, values as unknown[]) };
-  const boss = new PgBoss({
-    db: database,
-    schema: 'gesso_queue',
-    schedule: false,
-    // The heartbeat decides when lost jobs may be looked for: see `dispatcher/heartbeat.ts`.
-    supervise: false,
-    monitorIntervalSeconds: 2,
-  });
-  boss.on('error', onError);
   const settings = {
     heartbeatSeconds,
     expireInSeconds,
@@ -39,8 +30,7 @@ export async function openQueue(options: QueueOptions) {
     deleteAfterSeconds: 3600,
     retentionSeconds: UNCLAIMED_RETENTION_SECONDS,
   };
-  await oneAtATime(pool, async () => {
-    await boss.start();
+  const boss = await openBoss({ pool, onError }, async (boss) => {
     await boss.createQueue(QUEUE, settings);
     await boss.updateQueue(QUEUE, settings);
   });
@@ -105,24 +95,6 @@ export async function openQueue(options: QueueOptions) {
       await boss.stop({ graceful: false });
     },
   };
-}
-
-/** Names the lock below; any number that nothing else in this database locks by. */
-const START_LOCK = 4_773_696_001;
-
-/**
- * Replicas that start together install the queue one after the other. pg-boss takes a lock of its own for that, but
- * what a session remembers of the catalogs survives the wait for it, and the second one then fails with a duplicate.
- */
-async function oneAtATime(pool: pg.Pool, install: () => Promise<void>): Promise<void> {
-  const client = await pool.connect();
-  try {
-    await client.query('select pg_advisory_lock($1)', [START_LOCK]);
-    await install();
-  } finally {
-    // Ends the session, and the lock with it, whatever state it is in.
-    client.release(true);
-  }
 }
 
 export type Queue = Awaited<ReturnType<typeof openQueue>>;

@@ -70,6 +70,18 @@ export interface ImagesTable {
   revisedPrompt: string | null;
   thumbhash: string | null;
   createdAt: Date;
+  /** When its bytes were removed by age; null while they are there. */
+  removedAt: Date | null;
+}
+
+/** Who wants to be told of the end of a generation. */
+export interface WebhooksTable {
+  /** Also the `webhook-id` of every delivery. */
+  id: string;
+  generationId: string;
+  clientId: string;
+  url: string;
+  createdAt: Date;
 }
 
 /** Append-only: the database refuses UPDATE, DELETE and TRUNCATE. */
@@ -119,4 +131,5 @@ export interface Tables {
   clients: ClientsTable;
   apiKeys: ApiKeysTable;
   quotaUsage: QuotaUsageTable;
+  webhooks: WebhooksTable;
 }

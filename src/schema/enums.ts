@@ -83,6 +83,12 @@ export const AuditActionEnum = builder.enumType('AuditAction', {
     GENERATION_FAILED: { description: 'A generation ended without an image.' },
     GENERATION_CANCELED: { description: 'A generation was canceled.' },
     GENERATION_UNKNOWN: { description: 'A generation ended, and its image may exist and be billed.' },
+    GENERATION_REMOVED: { description: 'A generation was removed by age, with its attempts and its image.' },
+    IMAGE_REMOVED: { description: 'The bytes of an image were removed by age.' },
+    WEBHOOK_DELIVERED: { description: 'A webhook was told of the end of a generation.' },
+    WEBHOOK_FAILED: {
+      description: 'A delivery to a webhook failed; the message says whether it is tried again.',
+    },
     API_KEY_CREATED: { description: 'An API key was made.' },
     API_KEY_REVOKED: { description: 'An API key was revoked.' },
   } satisfies Record<AuditAction, { description: string }>,

@@ -43,7 +43,7 @@ describe('migrate', () => {
 
     for (const { pool } of replicas) {
       const { rows } = await pool.query('select name from gesso_migrations order by name');
-      expect(rows).toEqual([{ name: '0001-ledger' }]);
+      expect(rows).toEqual([{ name: '0001-ledger' }, { name: '0002-after-the-caller' }]);
     }
     for (const queue of queues) expect(await queue.fetch(1)).toEqual([]);
   });
@@ -62,6 +62,22 @@ describe('migrate', () => {
     );
     await migrate(db);
     expect((await pool.query('select name from clients')).rows).toEqual([{ name: 'somebody' }]);
+  });
+
+  it('starts on a database that a later version has brought on, and leaves it there', async () => {
+    const database = await createTestDatabase();
+    closers.push(() => database.drop());
+    const { db, pool } = openDatabase({
+      connection: { connectionString: database.url },
+      onIdleError: ignored,
+    });
+    closers.push(() => db.destroy());
+    await migrate(db);
+    await pool.query('alter table generations add column of_the_next_version text');
+    await pool.query(`insert into gesso_migrations values ('0099-next', '2030-01-01T00:00:00Z')`);
+    await migrate(db);
+    const { rows } = await pool.query('select name from gesso_migrations order by name desc limit 1');
+    expect(rows).toEqual([{ name: '0099-next' }]);
   });
 
   it('tells what went wrong where it may not', async () => {

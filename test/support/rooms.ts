@@ -22,7 +22,8 @@ export const ROOMS: readonly Room[] = [
   { files: ['clock.ts'], may: [] },
   { files: ['fingerprint.ts', 'api-key-rules.ts', 'provider-health.ts'], may: NOUNS },
   { files: ['generation-input.ts'], may: [...NOUNS, 'fingerprint.ts'], types: [RING] },
-  { files: ['config.ts'], may: NOUNS },
+  { files: ['settings.ts'], may: [] },
+  { files: ['config.ts'], may: [...NOUNS, 'settings.ts'] },
   { files: ['pipeline.ts'], may: NOUNS, types: [RING] },
   { files: ['plugin.ts'], may: [], types: ['config.ts', 'pipeline.ts', RING, PROVIDER] },
 
