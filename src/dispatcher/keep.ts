@@ -33,7 +33,7 @@ export async function keep(
   for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
     try {
       const { width, height, thumbhash } = await measure(staged.path);
-      await store.putFile(blobKey, staged.path, { contentType: 'image/png' });
+      await store.putFile(blobKey, staged.path, { contentType: 'image/png', sha256 });
       return { blobKey, width, height, thumbhash, byteSize, sha256, revisedPrompt };
     } catch (error) {
       if (error instanceof InvalidPictureError) {

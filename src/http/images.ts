@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { StorageError } from '../errors.ts';
+import { ConfigError, StorageError } from '../errors.ts';
 import type { BlobStore } from '../images/blob-store.ts';
 import type { Renditions } from '../images/renditions.ts';
 import { openOriginal, type ServedImage } from '../images/served-image.ts';
@@ -10,9 +10,14 @@ export interface ImageRoutesOptions {
   readonly signer: UrlSigner;
   readonly store: BlobStore;
   readonly renditions: Renditions;
+  /**
+   * Who sends the bytes of originals: the gateway, or the store, by a redirect. Renditions come from the gateway.
+   * @default 'gateway'
+   */
+  readonly delivery?: 'gateway' | 'redirect' | undefined;
   /** @default Date.now */
   readonly now?: (() => number) | undefined;
-  /** Told of the failures that are answered with 503. */
+  /** Told of the failures that are answered with 503, and of answers that were cut. */
   readonly log?: { error(fields: { err: unknown }, message: string): void } | undefined;
 }
 
@@ -25,13 +30,67 @@ const COMMON_HEADERS = {
   'Access-Control-Expose-Headers': 'Accept-Ranges, Content-Range, ETag',
 };
 
+/** A redirect is forgotten so long before it leads nowhere, in milliseconds: following it takes time, too. */
+const REDIRECT_MARGIN_MS = 60_000;
+
 /**
  * Serves `GET` and `HEAD` of signed image URLs: 403 when tampered with, 410 when expired, 404 when the picture is
  * gone, 503 when the store fails. Understands `If-None-Match`, `Range` of one range, and `If-Range`.
+ *
+ * @throws {ConfigError} when it is to redirect to a store that clients can't reach.
  */
-export const createImageRoutes = ({ signer, store, renditions, now = Date.now, log }: ImageRoutesOptions) => {
-  const openImage = ({ blobKey, transform }: SignedImage): Promise<ServedImage | undefined> =>
-    transform === undefined ? openOriginal(store, blobKey) : renditions.open(blobKey, transform);
+export const createImageRoutes = ({
+  signer,
+  store,
+  renditions,
+  delivery = 'gateway',
+  now = Date.now,
+  log,
+}: ImageRoutesOptions) => {
+  const signUrl = delivery === 'redirect' ? store.signUrl : undefined;
+  if (delivery === 'redirect' && signUrl === undefined) {
+    throw new ConfigError(
+      `GESSO_IMAGE_DELIVERY=redirect needs an object store (GESSO_STORAGE_URL=s3://…): clients can't read ${store.name}.`,
+    );
+  }
+
+  const openImage = (
+    request: Request,
+    { blobKey, transform }: SignedImage,
+  ): Promise<ServedImage | undefined> => {
+    if (transform !== undefined) return renditions.open(blobKey, transform);
+    const { method, headers } = request;
+    const whole = method === 'GET' && !headers.has('Range') && !headers.has('If-None-Match');
+    return openOriginal(store, blobKey, { whole });
+  };
+
+  /**
+   * Sends the client to the store, with its `Range` and `If-None-Match`: 302, which every client follows with the
+   * method that it had, as only POST may change there.
+   *
+   * The store's answer lacks our `nosniff` and our policy, and a browser can still make nothing but a picture of it:
+   * only what was decoded as a PNG was ever stored, the URL's signature fixes the media type and the disposition,
+   * and the store is another origin than the gateway.
+   */
+  const redirect = async (
+    request: Request,
+    { blobKey, expiresAt }: SignedImage,
+    sign: NonNullable<BlobStore['signUrl']>,
+    fileName: string,
+  ): Promise<Response> => {
+    if ((await store.stat(blobKey)) === undefined) return notFound(request);
+    const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
+    const signed = await sign(blobKey, { method, expiresAt, contentType: 'image/png', fileName });
+    const keptMs = signed.expiresAt.getTime() - now() - REDIRECT_MARGIN_MS;
+    return new Response(null, {
+      status: 302,
+      headers: {
+        ...COMMON_HEADERS,
+        Location: signed.url,
+        'Cache-Control': keptMs < 1000 ? 'no-store' : `public, max-age=${Math.floor(keptMs / 1000)}`,
+      },
+    });
+  };
 
   const serve = async (request: Request): Promise<Response> => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -47,12 +106,18 @@ export const createImageRoutes = ({ signer, store, renditions, now = Date.now, l
     if (signed === 'expired') {
       return refuse(request, 410, 'URL_EXPIRED', 'This URL has expired: ask for the image again.');
     }
-    const image = await openImage(signed);
-    if (image === undefined) return refuse(request, 404, 'IMAGE_NOT_FOUND', 'This image was removed.');
-    return await answer(request, image, {
+    const fileName = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
+    if (signUrl !== undefined && signed.transform === undefined) {
+      return await redirect(request, signed, signUrl, fileName);
+    }
+    const image = await openImage(request, signed);
+    if (image === undefined) return notFound(request);
+    const headers = {
       'Cache-Control': cacheControl(signed.expiresAt.getTime() - now()),
-      'Content-Disposition': `inline; filename="${url.pathname.slice(url.pathname.lastIndexOf('/') + 1)}"`,
-    });
+      'Content-Disposition': `inline; filename="${fileName}"`,
+    };
+    const onCut = (error: unknown) => log?.error({ err: error }, 'an image was cut while it was sent');
+    return await answer(request, image, headers, onCut);
   };
 
   return async function imageRoutes(request: Request): Promise<Response> {
@@ -79,6 +144,7 @@ const answer = async (
   request: Request,
   image: ServedImage,
   urlHeaders: Record<string, string>,
+  onCut: (error: unknown) => void,
 ): Promise<Response> => {
   const { byteSize, contentType, etag } = image;
   const headers = { ...COMMON_HEADERS, ...urlHeaders, ETag: etag, 'Accept-Ranges': 'bytes' };
@@ -103,8 +169,9 @@ const answer = async (
       'Content-Range': `bytes */${byteSize}`,
     });
   }
-  if (range === undefined) return new Response(toBody(await image.stream()), { status: 200, headers: whole });
-  return new Response(toBody(await image.stream(range)), {
+  if (range === undefined)
+    return new Response(toBody(await image.stream(), onCut), { status: 200, headers: whole });
+  return new Response(toBody(await image.stream(range), onCut), {
     status: 206,
     headers: {
       ...whole,
@@ -118,7 +185,8 @@ const answer = async (
  * The stream as a web body, a block at a time. When the client leaves, it is destroyed, which closes its file;
  * `ReadableStream.from` would not do that for a body of which nothing was read yet.
  */
-const toBody = (stream: Readable): ReadableStream<Uint8Array> => {
+const toBody = (stream: Readable, onCut: (error: unknown) => void): ReadableStream<Uint8Array> => {
+  stream.once('error', onCut);
   const blocks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>(
     {
@@ -139,6 +207,9 @@ const toBody = (stream: Readable): ReadableStream<Uint8Array> => {
 const hasTag = (header: string | null, etag: string): boolean =>
   header !== null &&
   (header.trim() === '*' || header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag));
+
+const notFound = (request: Request): Response =>
+  refuse(request, 404, 'IMAGE_NOT_FOUND', 'This image was removed.');
 
 /** A small JSON body that says what is wrong, never HTML, never cached. */
 const refuse = (

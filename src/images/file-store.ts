@@ -98,6 +98,9 @@ export const createFileStore = async ({
       }
     },
 
+    // Nobody else can read this disk: images go by way of the gateway.
+    signUrl: undefined,
+
     async delete(key) {
       const path = pathOf(key);
       await onDisk('remove the image', () => unlessMissing(() => rm(path)));
@@ -111,6 +114,8 @@ export const createFileStore = async ({
         await rm(probe, { force: true });
       });
     },
+
+    async close() {},
   };
 };
 

@@ -19,23 +19,35 @@ export interface ServedImage {
 }
 
 /**
- * Opens the stored picture itself; undefined where there is none.
+ * Opens the stored picture itself; undefined where there is none. Whoever will want all its bytes says so, and the
+ * store, which may be far away, is asked once and not twice.
  *
  * @throws {StorageError}
  */
-export const openOriginal = async (store: BlobStore, blobKey: string): Promise<ServedImage | undefined> => {
-  const blob = await store.stat(blobKey);
+export const openOriginal = async (
+  store: BlobStore,
+  blobKey: string,
+  { whole = false }: { whole?: boolean } = {},
+): Promise<ServedImage | undefined> => {
+  const blob: { byteSize: number; stream?: Readable } | undefined = whole
+    ? await store.open(blobKey)
+    : await store.stat(blobKey);
   if (blob === undefined) return undefined;
+  const { byteSize, stream: opened } = blob;
   return {
-    byteSize: blob.byteSize,
+    byteSize,
     contentType: 'image/png',
     // A key belongs to one attempt and its bytes never change, so it needs no hash of them.
     etag: `"${createHash('sha256').update(blobKey).digest('hex').slice(0, 32)}"`,
     async stream(range) {
-      const opened = await store.open(blobKey, range);
-      if (opened === undefined) throw new StorageError('The image was removed while it was being opened.');
-      return opened.stream;
+      if (opened !== undefined && range === undefined) return opened;
+      opened?.destroy();
+      const part = await store.open(blobKey, range);
+      if (part === undefined) throw new StorageError('The image was removed while it was being opened.');
+      return part.stream;
     },
-    async close() {},
+    async close() {
+      opened?.destroy();
+    },
   };
 };

@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +10,17 @@ import type { BlobStore } from '../../src/images/blob-store.ts';
 /** A store to be tested, empty, and how to remove it. */
 export interface BlobStoreUnderTest {
   readonly store: BlobStore;
+  /** Removes what the store needed beside itself. */
   readonly close?: () => Promise<void>;
 }
 
 /** What every driver of `BlobStore` must do; a driver's own test file calls it. */
-export const describeBlobStore = (name: string, create: () => Promise<BlobStoreUnderTest>): void => {
+export const describeBlobStore = (
+  name: string,
+  create: () => Promise<BlobStoreUnderTest>,
+  /** Whether blobs can be had from the store itself, by URLs that it signs. */
+  { signsUrls }: { signsUrls: boolean },
+): void => {
   describe(`${name} as a BlobStore`, () => {
     let store: BlobStore;
     let close: (() => Promise<void>) | undefined;
@@ -24,6 +31,7 @@ export const describeBlobStore = (name: string, create: () => Promise<BlobStoreU
       ({ store, close } = await create());
     });
     afterEach(async () => {
+      await store.close();
       await close?.();
       await rm(folder, { recursive: true, force: true });
     });
@@ -38,9 +46,15 @@ export const describeBlobStore = (name: string, create: () => Promise<BlobStoreU
       return blob === undefined ? undefined : { byteSize: blob.byteSize, bytes: await buffer(blob.stream) };
     };
 
-    it('has a name and can be written to', async () => {
+    const signUrl = async (key: string, expiresAt: Date) => {
+      const { signUrl = expect.unreachable() } = store;
+      return await signUrl(key, { method: 'GET', expiresAt, contentType: 'image/png', fileName: 'x.png' });
+    };
+
+    it('has a name and can be written to, as often as it is asked', async () => {
       expect(store.name).not.toBe('');
-      await expect(store.check()).resolves.toBeUndefined();
+      for (let round = 0; round < 3; round += 1) await expect(store.check()).resolves.toBeUndefined();
+      await expect(Promise.all([store.check(), store.check()])).resolves.toEqual([undefined, undefined]);
     });
 
     it('gives back what was put, byte for byte', async () => {
@@ -52,6 +66,15 @@ export const describeBlobStore = (name: string, create: () => Promise<BlobStoreU
         expect(blob?.byteSize).toBe(byteSize);
         expect(blob?.bytes.equals(bytes)).toBe(true);
       }
+    });
+
+    it('takes the hash from whoever knows it', async () => {
+      const bytes = randomBytes(100_000);
+      const path = join(folder, 'hashed');
+      await writeFile(path, bytes);
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      await store.putFile('a/b.png', path, { contentType: 'image/png', sha256 });
+      expect((await read('a/b.png'))?.bytes.equals(bytes)).toBe(true);
     });
 
     it('knows nothing of what was not put', async () => {
@@ -106,6 +129,15 @@ export const describeBlobStore = (name: string, create: () => Promise<BlobStoreU
       await writes;
     });
 
+    it('takes and gives many at once', async () => {
+      const keys = Array.from({ length: 64 }, (_, index) => `a/${index}.png`);
+      await Promise.all(keys.map((key) => put(key, Buffer.alloc(50_000, key))));
+      const blobs = await Promise.all(keys.map((key) => read(key)));
+      for (const [index, key] of keys.entries()) {
+        expect(blobs[index]?.bytes.equals(Buffer.alloc(50_000, key)), key).toBe(true);
+      }
+    });
+
     it('takes the same local file again', async () => {
       const path = join(folder, 'staged');
       for (let round = 0; round < 2; round += 1) {
@@ -122,6 +154,45 @@ export const describeBlobStore = (name: string, create: () => Promise<BlobStoreU
       await store.delete('never/was.png');
       expect(await store.stat('a/b.png')).toBeUndefined();
     });
+
+    it('leaves a blob alone while others are put and deleted beside it', async () => {
+      await put('a/b.png', Buffer.from('kept'));
+      await put('a/c.png', Buffer.from('other'));
+      await store.delete('a/c.png');
+      expect((await read('a/b.png'))?.bytes.toString()).toBe('kept');
+      expect(await store.stat('a/c.png')).toBeUndefined();
+    });
+
+    it('lets a reader go that has read nothing, or not all', async () => {
+      await put('a/b.png', randomBytes(3_000_000));
+      for (const blocksRead of [0, 1]) {
+        const blob = await store.open('a/b.png');
+        const stream = blob?.stream ?? expect.unreachable();
+        if (blocksRead > 0) await once(stream, 'data');
+        const closed = once(stream, 'close');
+        stream.destroy();
+        await closed;
+        expect(stream.readableEnded).toBe(false);
+      }
+      expect((await read('a/b.png'))?.bytes.length).toBe(3_000_000);
+    });
+
+    if (signsUrls) {
+      it('signs URLs that open a blob to whoever has them', async () => {
+        await put('a/b.png', Buffer.from('by URL'));
+        const expiresAt = new Date(Date.now() + 600_000);
+        const { url, expiresAt: endsAt } = await signUrl('a/b.png', expiresAt);
+        expect(endsAt.getTime()).toBeLessThanOrEqual(expiresAt.getTime());
+        const answer = await fetch(url);
+        expect(answer.status).toBe(200);
+        expect(answer.headers.get('Content-Type')).toBe('image/png');
+        expect(await answer.text()).toBe('by URL');
+      });
+    } else {
+      it('signs no URLs', () => {
+        expect(store.signUrl).toBeUndefined();
+      });
+    }
 
     it('says that the store failed when there is no such local file', async () => {
       const put = store.putFile('a/b.png', join(folder, 'gone'), { contentType: 'image/png' });
@@ -156,6 +227,7 @@ export const describeBlobStore = (name: string, create: () => Promise<BlobStoreU
       await expect(store.stat(key)).rejects.toBeInstanceOf(TypeError);
       await expect(store.open(key)).rejects.toBeInstanceOf(TypeError);
       await expect(store.delete(key)).rejects.toBeInstanceOf(TypeError);
+      if (signsUrls) await expect(signUrl(key, new Date())).rejects.toBeInstanceOf(TypeError);
     });
   });
 };

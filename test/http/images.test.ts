@@ -234,7 +234,7 @@ describe('image routes', () => {
 
     it('to speak of a store that fails, except to the log', async () => {
       const failure = new StorageError('Could not open the image (EIO).');
-      store.stat = () => Promise.reject(failure);
+      store.open = () => Promise.reject(failure);
       const response = await ask();
       expect(response.headers.get('Retry-After')).toBe('5');
       await expectRefusal(response.clone(), 503, 'STORAGE_FAILED');
@@ -243,7 +243,7 @@ describe('image routes', () => {
     });
 
     it('to hide a bug', async () => {
-      store.stat = () => Promise.reject(new TypeError('a bug'));
+      store.open = () => Promise.reject(new TypeError('a bug'));
       await expect(ask()).rejects.toThrow('a bug');
     });
   });
