@@ -28,6 +28,11 @@ export class ForbiddenError extends GatewayError {
   readonly code = 'FORBIDDEN';
 }
 
+/** What was asked for by id is not there, or not for this caller: HTTP 404. */
+export class NotFoundError extends GatewayError {
+  readonly code = 'NOT_FOUND';
+}
+
 export interface InputIssue {
   readonly path: readonly string[];
   readonly message: string;

@@ -122,6 +122,8 @@ export interface Image {
   /** ThumbHash of the picture, base64. */
   readonly thumbhash: string | undefined;
   readonly createdAt: Date;
+  /** When its bytes were removed by age; undefined while they are there. */
+  readonly removedAt: Date | undefined;
 }
 
 /** What one call upstream needs to know. */

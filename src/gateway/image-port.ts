@@ -1,5 +1,5 @@
 import { buffer } from 'node:stream/consumers';
-import { InvalidInputError, StorageError } from '../errors.ts';
+import { InvalidInputError, NotFoundError, StorageError } from '../errors.ts';
 import type { BlobStore } from '../images/blob-store.ts';
 import type { UrlSigner } from '../images/signed-urls.ts';
 import { checkTransform, FORMATS, renditionSize } from '../images/transform.ts';
@@ -35,10 +35,19 @@ export function createImagePort({ signer, store, urlLifetimeSeconds, now }: Imag
       const { contentType } = FORMATS[transform.format];
       return { url, ...renditionSize(image, transform), contentType };
     },
-    async base64({ blobKey }) {
+    async base64({ blobKey, removedAt }) {
+      if (removedAt !== undefined) {
+        throw new NotFoundError(`The bytes of this image were removed by age, ${removedAt.toISOString()}.`);
+      }
       const blob = await store.open(blobKey);
       if (blob === undefined) throw new StorageError(`The stored image ${blobKey} is gone.`);
-      return (await buffer(blob.stream)).toString('base64');
+      try {
+        return (await buffer(blob.stream)).toString('base64');
+      } catch (error) {
+        throw error instanceof StorageError
+          ? error
+          : new StorageError('The stored image could not be read.', { cause: error });
+      }
     },
   };
 }

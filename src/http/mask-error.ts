@@ -4,6 +4,7 @@ import {
   GatewayError,
   GatewayUnavailableError,
   InvalidInputError,
+  NotFoundError,
   UnauthenticatedError,
 } from '../errors.ts';
 
@@ -11,10 +12,14 @@ import {
 function statusOf(error: unknown): number {
   if (error instanceof UnauthenticatedError) return 401;
   if (error instanceof ForbiddenError) return 403;
+  if (error instanceof NotFoundError) return 404;
   if (error instanceof GatewayUnavailableError) return 503;
   if (error instanceof InvalidInputError) return 400;
   return 500;
 }
+
+/** What was looked for and not found is an answer: its status shows in the new media type only, not in event streams. */
+const isAnswer = (error: unknown): boolean => error instanceof NotFoundError;
 
 /** Errors that clients may read as they are: they were thrown on purpose, for them. */
 const isForClients = (error: unknown): error is GatewayError =>
@@ -33,7 +38,10 @@ export function createMaskError(onUnexpected: (error: unknown) => void) {
     if (error instanceof GraphQLError && isOwn) return refusal(error);
     const place = error instanceof GraphQLError ? placeOf(error) : {};
     if (isForClients(original)) {
-      const extensions = { code: original.code, http: { status: statusOf(original) } };
+      const extensions = {
+        code: original.code,
+        http: { status: statusOf(original), spec: isAnswer(original) },
+      };
       return new GraphQLError(original.message, { ...place, extensions });
     }
     onUnexpected(original);

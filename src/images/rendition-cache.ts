@@ -9,6 +9,8 @@ export interface RenditionCache {
   /** An open file, which an eviction can't take away any more; undefined where the rendition isn't here. */
   open(name: string, contentType: string): Promise<ServedImage | undefined>;
   put(name: string, bytes: Buffer): Promise<void>;
+  /** Removes what was made before this time, in milliseconds since 1970, however often it is used. */
+  sweep(madeBeforeMs: number): Promise<{ removed: number }>;
 }
 
 interface Entry {
@@ -103,6 +105,19 @@ export const createRenditionCache = async ({
         }
         await add(name, { fileName, etag: `"${hash}"`, byteSize: bytes.length });
         await evict();
+      }),
+
+    sweep: (madeBeforeMs) =>
+      onDisk('sweep the renditions', async () => {
+        let removed = 0;
+        for (const [name, entry] of [...entries]) {
+          const file = await unlessMissing(() => stat(join(folder, entry.fileName)));
+          if (file !== undefined && file.mtimeMs > madeBeforeMs) continue;
+          if (entries.get(name) === entry) forget(name);
+          await remove(entry);
+          removed += 1;
+        }
+        return { removed };
       }),
   };
 };

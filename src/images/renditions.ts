@@ -18,6 +18,8 @@ export interface Renditions {
    * @throws {StorageError} when the store or the local disk fails, or the stored picture no longer decodes.
    */
   open(blobKey: string, transform: ImageTransform): Promise<ServedImage | undefined>;
+  /** Removes what was made before this time, in milliseconds since 1970; it is made again when it is asked for. */
+  sweep(madeBeforeMs: number): Promise<{ removed: number }>;
 }
 
 export interface RenditionsOptions {
@@ -85,6 +87,7 @@ export const createRenditions = async ({
       }
       throw new StorageError('The rendition was removed each time it was made.');
     },
+    sweep: cache.sweep,
   };
 };
 

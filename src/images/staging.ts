@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InvalidPictureError } from '../errors.ts';
 import type { StagedPicture } from '../generation.ts';
@@ -6,6 +6,7 @@ import { inTurn } from './in-turn.ts';
 import { createInspection, type Inspection } from './inspection.ts';
 import { moveFile, onDisk, removeFile, unlessMissing } from './local-disk.ts';
 import { readManifest, writeManifest } from './manifest.ts';
+import { removeOldFiles } from './old-files.ts';
 import { createPartFile, type PartFile } from './part-file.ts';
 import { createPlaces } from './places.ts';
 
@@ -37,12 +38,14 @@ export interface Staging {
   keepAside(attemptId: string): Promise<string>;
   /** Removes what nobody came back for: files last written more than `olderThanMs` ago. */
   sweep(options: { olderThanMs: number }): Promise<{ removed: number }>;
+  /** Removes what was kept aside for the operator before this time, in milliseconds since 1970. */
+  sweepRejected(keptBeforeMs: number): Promise<{ removed: number }>;
 }
 
 export interface StagingOptions {
   /** Made if missing; belongs to one process at a time. */
   readonly folder: string;
-  /** Where bytes go that are no picture. Made if missing; never emptied by us. */
+  /** Where bytes go that are no picture. Made if missing; emptied only by `sweepRejected`. */
   readonly rejectedFolder: string;
   /** How many bodies are worked on at the same time. @default 16 */
   readonly drainsAtOnce?: number | undefined;
@@ -148,18 +151,13 @@ export const createStaging = async ({
       });
     },
     sweep: ({ olderThanMs }) =>
-      onDisk('sweep the staging folder', async () => {
-        let removed = 0;
-        for (const name of await readdir(folder)) {
-          if (!/\.(part|png|json)$/.test(name)) continue;
-          const path = join(folder, name);
-          const file = await unlessMissing(() => stat(path));
-          if (file === undefined || now() - file.mtimeMs < olderThanMs) continue;
-          await rm(path, { force: true });
-          removed += 1;
-        }
-        return { removed };
-      }),
+      onDisk('sweep the staging folder', () =>
+        removeOldFiles(folder, /\.(part|png|json)$/, now() - olderThanMs),
+      ),
+    sweepRejected: (keptBeforeMs) =>
+      onDisk('sweep the folder of rejected pictures', () =>
+        removeOldFiles(rejectedFolder, /\.bin(\.part)?$/, keptBeforeMs),
+      ),
   };
 };
 

@@ -71,6 +71,7 @@ export function toImage(row: Selectable<ImagesTable>): Image {
     revisedPrompt: present(row.revisedPrompt),
     thumbhash: present(row.thumbhash),
     createdAt: row.createdAt,
+    removedAt: present(row.removedAt),
   };
 }
 

@@ -6,8 +6,12 @@ import type { GenerationAnswer, GenerationRequest, RequestMiddleware } from './m
 export interface IdempotencyOptions {
   /** Any keyv store. It only remembers: losing it, or its failing, costs a query and never an image. */
   readonly cache: Keyv;
-  /** How long an answer is remembered, in milliseconds; never longer than the ledger keeps the generation. */
+  /** How long an answer is remembered, in milliseconds; never longer than the ledger keeps what it tells of. */
   readonly ttlMs: number;
+  /** How long the ledger keeps images and records after a generation's end, in milliseconds. @default for ever */
+  readonly keepMs?: { readonly images?: number | undefined; readonly records?: number | undefined };
+  /** @default the system's time */
+  readonly now?: () => Date;
   /** Answers with a longer prompt are left to the ledger, so that the cache's size is bounded; in characters. @default 4096 */
   readonly maxPromptLength?: number;
 }
@@ -18,24 +22,42 @@ interface Remembered {
   readonly image: Image | undefined;
 }
 
+/** The clocks of replicas differ: one that is behind must not remember what another has removed already. */
+const CLOCK_MARGIN_MS = 60_000;
+
 /**
  * Answers a key that was used before from memory, with no SQL. Only ended generations whose key stays held are
- * remembered, for good: their answer can't change. Everything else is the ledger's claim to decide.
+ * remembered: their answer can't change until they are removed by age. Everything else is the ledger's claim to decide.
  */
-export function idempotency({ cache, ttlMs, maxPromptLength = 4096 }: IdempotencyOptions): RequestMiddleware {
+export function idempotency({
+  cache,
+  ttlMs,
+  keepMs: { images = Infinity, records = Infinity } = {},
+  now = () => new Date(),
+  maxPromptLength = 4096,
+}: IdempotencyOptions): RequestMiddleware {
+  /** How long the answer holds from now on, in milliseconds; zero or less where it may not. */
+  function validMs({ generation: { finishedAt }, image }: Remembered): number {
+    const kept = image === undefined ? records : Math.min(images, records);
+    return (finishedAt?.getTime() ?? 0) + kept - CLOCK_MARGIN_MS - now().getTime();
+  }
+
   return async function idempotency(request, next) {
     if (request.idempotencyKey === undefined) return next(request);
     const slot = slotOf(request);
-    const remembered = revive(await soon(cache.get(slot)));
-    if (remembered !== undefined) {
+    // Who wants to be told of an end that is remembered has still to be noted, which is the ledger's.
+    const remembered = request.webhookUrl === undefined ? revive(await soon(cache.get(slot))) : undefined;
+    // Asked here too: a store may count time by another clock, or remember from before the setting changed.
+    if (remembered !== undefined && validMs(remembered) > 0) {
       const { generation, image } = remembered;
       if (generation.fingerprint !== request.fingerprint) throw new IdempotencyConflictError(generation);
       return { generation, image, replayed: true };
     }
     const answer = await next(request);
-    if (isFinal(answer) && answer.generation.prompt.length <= maxPromptLength) {
-      const { generation, image } = answer;
-      await soon(cache.set(slot, { generation, image } satisfies Remembered, ttlMs));
+    const { generation, image } = answer;
+    const validForMs = Math.min(ttlMs, validMs({ generation, image }));
+    if (isFinal(answer) && generation.prompt.length <= maxPromptLength && validForMs > 0) {
+      await soon(cache.set(slot, { generation, image } satisfies Remembered, validForMs));
     }
     return answer;
   };
@@ -74,6 +96,9 @@ function revive(value: unknown): Remembered | undefined {
       finishedAt: date(generation.finishedAt),
       deadlineAt: date(generation.deadlineAt),
     },
-    image: image === undefined ? undefined : { ...image, createdAt: new Date(image.createdAt) },
+    image:
+      image === undefined
+        ? undefined
+        : { ...image, createdAt: new Date(image.createdAt), removedAt: date(image.removedAt) },
   };
 }

@@ -84,7 +84,7 @@ builder.objectType(ImageRef, {
     }),
     base64: t.field({
       type: 'Base64String',
-      description: 'The whole PNG inline: costly, prefer `url`.',
+      description: 'The whole PNG inline: costly, prefer `url`. An error where its bytes were removed.',
       resolve: (image, _arguments, { gateway }) => gateway.images.base64(image),
     }),
     thumbhash: t.expose('thumbhash', {
@@ -102,6 +102,12 @@ builder.objectType(ImageRef, {
     byteSize: t.exposeInt('byteSize', { description: 'Of the PNG, in bytes.' }),
     sha256: t.exposeString('sha256', { description: 'SHA-256 of the PNG, lowercase hex.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was stored.' }),
+    removedAt: t.expose('removedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When its bytes were removed by age; null while they are there. Afterwards `url` and renditions lead nowhere.',
+    }),
     generation: t.field({
       type: GenerationRef,
       description: 'The request that made it.',

@@ -1,4 +1,4 @@
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import sharp from 'sharp';
@@ -102,6 +102,22 @@ describe('renditions', () => {
       expect(metadata.icc, format).toBeUndefined();
       expect(made?.bytes.includes('the prompt'), format).toBe(false);
     }
+  });
+
+  it('go when they are told to, by when they were made, and are made again when they are asked for', async () => {
+    const { renditions, folder, timesOpened } = await open();
+    await read(renditions, KEY, webp(100));
+    const [old = ''] = await readdir(folder);
+    await utimes(join(folder, old), new Date(1_000), new Date(1_000));
+    await read(renditions, KEY, webp(50));
+    expect(await renditions.sweep(999)).toEqual({ removed: 0 });
+    expect(await renditions.sweep(1_000)).toEqual({ removed: 1 });
+    expect(await readdir(folder)).not.toContain(old);
+    expect(await readdir(folder)).toHaveLength(1);
+    const before = timesOpened();
+    expect((await read(renditions, KEY, webp(100)))?.bytes.length).toBeGreaterThan(0);
+    await read(renditions, KEY, webp(50));
+    expect(timesOpened()).toBe(before + 1);
   });
 
   it('makes each one once, also when many ask at the same time', async () => {

@@ -320,4 +320,17 @@ describe('after a restart', () => {
     expect(await reopened.sweep({ olderThanMs: 1_800_000 })).toEqual({ removed: 3 });
     expect((await readdir(folder)).sort()).toEqual(['folder', 'new.part', 'notes.txt']);
   });
+
+  it('sweeps what was kept aside when it is told, and not with the rest', async () => {
+    const { staging, rejectedFolder } = await open();
+    const old = new Date('2026-03-01T00:00:00Z');
+    for (const name of ['old.bin', 'old.bin.part', 'notes.txt', 'new.bin']) {
+      await writeFile(join(rejectedFolder, name), 'no picture');
+      if (name !== 'new.bin') await utimes(join(rejectedFolder, name), old, old);
+    }
+    await staging.sweep({ olderThanMs: 0 });
+    expect(await staging.sweepRejected(old.getTime() - 1)).toEqual({ removed: 0 });
+    expect(await staging.sweepRejected(old.getTime())).toEqual({ removed: 2 });
+    expect((await readdir(rejectedFolder)).sort()).toEqual(['new.bin', 'notes.txt']);
+  });
 });

@@ -5,7 +5,14 @@ import type { Generation } from '../../src/generation.ts';
 import { type IdempotencyOptions, idempotency } from '../../src/middleware/idempotency.ts';
 import type { GenerationAnswer, GenerationRequest } from '../../src/middleware/middleware.ts';
 import { describeRequestMiddleware } from '../conformance/middleware.ts';
-import { makeAnswer, makeGeneration, makeImage, makePrincipal, makeRequest } from '../support/made-up.ts';
+import {
+  makeAnswer,
+  makeGeneration,
+  makeImage,
+  makePrincipal,
+  makeRequest,
+  NOON,
+} from '../support/made-up.ts';
 
 describeRequestMiddleware('idempotency', () => idempotency({ cache: new Keyv(), ttlMs: 60_000 }));
 
@@ -115,6 +122,82 @@ describe('idempotency: what it remembers', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe('idempotency: what the ledger removes by age', () => {
+  const DAY_MS = 24 * 3600 * 1000;
+  const SECOND_MS = 1_000;
+  const MINUTE_MS = 60_000;
+
+  /** The ledger's answer ended at NOON; the cache is asked at NOON and so much. */
+  function keeping(
+    keepDays: { images?: number; records?: number },
+    answer = makeAnswer(),
+    options: Partial<IdempotencyOptions> = {},
+  ) {
+    let sinceMs = 0;
+    const keepMs = {
+      images: keepDays.images === undefined ? undefined : keepDays.images * DAY_MS,
+      records: keepDays.records === undefined ? undefined : keepDays.records * DAY_MS,
+    };
+    const now = () => new Date(NOON.getTime() + sinceMs);
+    const ledger = inFrontOf(answer, { ttlMs: 1_000 * DAY_MS, keepMs, now, ...options });
+    /** Whether it was answered from memory. */
+    async function replays(atMs: number): Promise<boolean> {
+      sinceMs = atMs;
+      const before = ledger.asked();
+      await ledger.send();
+      return ledger.asked() === before;
+    }
+    return { replays };
+  }
+
+  it.each([
+    ['an image, by the age of images', { images: 7, records: 30 }, makeAnswer(), 7],
+    ['an image, by the age of records where that is all', { records: 30 }, makeAnswer(), 30],
+    ['a failure, by the age of records', { images: 7, records: 30 }, ended({ status: 'FAILED' }), 30],
+  ])('is forgotten before: %s', async (_what, keepDays, answer, days) => {
+    const { replays } = keeping(keepDays, answer);
+    expect(await replays(0)).toBe(false);
+    expect(await replays(days * DAY_MS - 2 * MINUTE_MS)).toBe(true);
+    expect(await replays(days * DAY_MS - 30 * SECOND_MS)).toBe(false);
+  });
+
+  it('is not remembered anew when it is about to go, or is gone on another replica', async () => {
+    const { replays } = keeping({ images: 7 });
+    expect(await replays(7 * DAY_MS - 30 * SECOND_MS)).toBe(false);
+    expect(await replays(7 * DAY_MS - 30 * SECOND_MS)).toBe(false);
+    expect(await replays(8 * DAY_MS)).toBe(false);
+    expect(await replays(8 * DAY_MS)).toBe(false);
+  });
+
+  it('is remembered for ever where it is kept for ever: a failure, where only images go', async () => {
+    const { replays } = keeping({ images: 7 }, ended({ status: 'FAILED' }));
+    await replays(0);
+    expect(await replays(900 * DAY_MS)).toBe(true);
+  });
+
+  it('lives no longer than that in the store, which others share', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: NOON });
+    try {
+      const cache = new Keyv();
+      await keeping({ images: 7 }, makeAnswer(), { cache }).replays(6 * DAY_MS);
+      const other = keeping({}, makeAnswer(), { cache });
+      vi.setSystemTime(NOON.getTime() + DAY_MS - 2 * MINUTE_MS);
+      expect(await other.replays(0)).toBe(true);
+      vi.setSystemTime(NOON.getTime() + DAY_MS - 30 * SECOND_MS);
+      expect(await other.replays(0)).toBe(false);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('is not believed by a replica whose setting is shorter than that of the one that remembered it', async () => {
+    const cache = new Keyv();
+    expect(await keeping({}, makeAnswer(), { cache }).replays(0)).toBe(false);
+    expect(await keeping({}, makeAnswer(), { cache }).replays(3 * DAY_MS)).toBe(true);
+    expect(await keeping({ images: 2 }, makeAnswer(), { cache }).replays(3 * DAY_MS)).toBe(false);
   });
 });
 
