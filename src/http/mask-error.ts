@@ -53,14 +53,16 @@ export function createMaskError(onUnexpected: (error: unknown) => void) {
 }
 
 /** Of GraphQL itself, or of a plug-in: said as it is, but always with a code. */
-const refusal = (error: GraphQLError): GraphQLError =>
-  error.extensions.code !== undefined
-    ? error
-    : new GraphQLError(error.message, {
-        ...placeOf(error),
-        // `spec`: 400 in the new media type only; in application/json it stays the 200 that old clients know.
-        extensions: { code: 'BAD_REQUEST', http: { spec: true, status: 400 }, ...error.extensions },
-      });
+function refusal(error: GraphQLError): GraphQLError {
+  // Yoga would send back the whole body that was no JSON, and more than once.
+  const { originalError, ...extensions } = error.extensions;
+  if (extensions.code !== undefined && originalError === undefined) return error;
+  return new GraphQLError(error.message, {
+    ...placeOf(error),
+    // `spec`: 400 in the new media type only; in application/json it stays the 200 that old clients know.
+    extensions: { code: 'BAD_REQUEST', http: { spec: true, status: 400 }, ...extensions },
+  });
+}
 
 const placeOf = ({ nodes, source, positions, path }: GraphQLError) => ({
   nodes: nodes ?? null,

@@ -57,6 +57,19 @@ describe('a body that is too large', () => {
     expect(sentBytes).toBeLessThan(64 * MEBIBYTE);
   });
 
+  it('that is no JSON is refused without being sent back', async () => {
+    const response = await fetch(`${gateway.url}/graphql`, {
+      method: 'POST',
+      headers: { ...admin, 'content-type': 'application/json' },
+      body: `"secret of the caller${' '.repeat(100_000)}`,
+    });
+    const text = await response.text();
+    expect(JSON.parse(text)).toEqual({
+      errors: [{ message: 'POST body sent invalid JSON.', extensions: { code: 'BAD_REQUEST' } }],
+    });
+    expect(text).not.toContain('secret of the caller');
+  });
+
   it('leaves whoever shares its connection alone', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const headers = ['Authorization', `Bearer ${ADMIN_KEY}`];
