@@ -91,7 +91,11 @@ async function printKeys(db: Database, { dataDir, databaseUrl }: Config): Promis
 async function withDatabase(work: (db: Database, config: Config) => Promise<void>): Promise<void> {
   const { config } = await loadConfig();
   const server = await connect(config, pino({ level: 'warn' }, pino.destination(2)), 'guest');
-  const { db } = openDatabase({ connection: server.connection, poolSize: 2, onIdleError: () => undefined });
+  const { db } = openDatabase({
+    connection: server.connection,
+    poolSize: 2,
+    onLostConnection: () => undefined,
+  });
   try {
     await migrate(db);
     await work(db, config);

@@ -13,8 +13,13 @@ export interface DatabaseOptions {
   readonly poolSize?: number;
   /** How long a statement waits for a free connection, in milliseconds. @default 10000 */
   readonly acquireTimeoutMs?: number;
-  /** Told of errors on idle connections; the pool replaces them by itself. */
-  readonly onIdleError: (error: Error) => void;
+  /**
+   * After so long without a statement a transaction is ended, in milliseconds: nothing is done in between that takes time.
+   * @default 10000
+   */
+  readonly idleInTransactionMs?: number;
+  /** Told of connections that were lost; the pool replaces them by itself. */
+  readonly onLostConnection: (error: Error) => void;
   readonly log?: LogConfig;
 }
 
@@ -26,7 +31,14 @@ const types: pg.CustomTypesConfig = {
 
 /** Opens the pool. Rows come back with camelCase keys; what lies inside JSON columns is left alone. */
 export function openDatabase(options: DatabaseOptions): { db: Database; pool: pg.Pool } {
-  const { connection, poolSize = 10, acquireTimeoutMs = 10_000, onIdleError, log } = options;
+  const {
+    connection,
+    poolSize = 10,
+    acquireTimeoutMs = 10_000,
+    idleInTransactionMs = 10_000,
+    onLostConnection,
+    log,
+  } = options;
   const pool = new pg.Pool({
     application_name: 'gesso',
     keepAlive: true,
@@ -36,7 +48,15 @@ export function openDatabase(options: DatabaseOptions): { db: Database; pool: pg
     max: poolSize,
     connectionTimeoutMillis: acquireTimeoutMs,
   });
-  pool.on('error', onIdleError);
+  // A client that is lent to a transaction is listened to by nobody between two statements; unheard, its loss would end
+  // the process. Its next statement rejects by itself. The pool tells of idle clients a second time.
+  pool.on('connect', (client) => {
+    client.on('error', onLostConnection);
+    // A replica that stands still in a transaction must not hold its locks until it goes on. Said by a statement, because
+    // poolers refuse it as a parameter of the connection.
+    client.query(`set idle_in_transaction_session_timeout = ${idleInTransactionMs}`).catch(onLostConnection);
+  });
+  pool.on('error', () => undefined);
   const db = new Kysely<Tables>({
     dialect: new PostgresDialect({ pool }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
