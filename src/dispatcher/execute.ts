@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { FencedError, HandoverError, InvalidPictureError, StorageError } from '../errors.ts';
 import type { Attempt } from '../generation.ts';
+import { blobKeyOf } from '../images/blob-key.ts';
 import type { AttemptLog } from '../ledger/attempts.ts';
 import { persist } from '../ledger/persist.ts';
 import type { Queue } from '../ledger/queue.ts';
@@ -36,20 +37,23 @@ export interface ExecuteOptions {
 /** How often the ledger may refuse the end of a generation before the run is left to another one. */
 const MAX_REFUSALS = 8;
 
-/** Runs one generation to its end: recovers, calls the provider through the ring, keeps the picture, writes it down. */
-export function createExecute(options: ExecuteOptions): (run: Run) => Promise<void> {
-  const { attemptRing, log, attemptsOf, staging, keeping, runs, queue, clock, signal, handover } = options;
+/**
+ * Runs one generation to its end: recovers, calls the provider through the ring, keeps the picture, writes it down. The
+ * signal `canceled` ends calls and waits at once; whether the generation was canceled is then asked of the ledger.
+ */
+export function createExecute(options: ExecuteOptions): (run: Run, canceled: AbortSignal) => Promise<void> {
+  const { attemptRing, log, attemptsOf, staging, keeping, runs, queue, clock, handover } = options;
 
   /** Until the database answers: an end that is not written would be bought again. */
   const written = <Result>(run: Run, write: () => Promise<Result>): Promise<Result> =>
     persist(write, {
       maxRefusals: MAX_REFUSALS,
-      signal,
+      signal: options.signal,
       sleep: clock.sleep,
       onRetry: (error) => options.onError(error, run),
     });
 
-  async function deliver(run: Run): Promise<DeliveredPicture> {
+  async function deliver(run: Run, signal: AbortSignal): Promise<DeliveredPicture> {
     const recovered = await recover(run, { log, findStaged: staging.find });
     if (recovered !== undefined) return recovered;
     const { generation, attemptsMade, deadlineAt } = run;
@@ -65,7 +69,7 @@ export function createExecute(options: ExecuteOptions): (run: Run) => Promise<vo
     });
   }
 
-  async function succeed(run: Run, delivered: DeliveredPicture): Promise<Ended> {
+  async function succeed(run: Run, delivered: DeliveredPicture, signal: AbortSignal): Promise<Ended> {
     const { attempt, httpStatus, staged } = delivered;
     try {
       const image = await keep(staged, run.deadlineAt, signal, keeping);
@@ -85,16 +89,37 @@ export function createExecute(options: ExecuteOptions): (run: Run) => Promise<vo
     return written(run, () => runs.finish(run, ending));
   }
 
-  return async function execute(run) {
+  /** Whether the end of the run is that of a canceled generation. Where the ledger does not say so, it is not. */
+  async function isCanceled(run: Run): Promise<boolean> {
+    try {
+      return (await written(run, () => runs.statusOf(run.generation.id))) === 'CANCELED';
+    } catch (error) {
+      options.onError(error, run);
+      return false;
+    }
+  }
+
+  /**
+   * Nobody asks for this picture any more. Only where the generation is canceled: fenced by a takeover on this disk, the
+   * very same picture may be about to be committed.
+   */
+  async function dispose({ attempt: { id } }: DeliveredPicture): Promise<void> {
+    await staging.discard(id);
+    await keeping.store.delete(blobKeyOf(id));
+  }
+
+  return async function execute(run, canceled) {
+    const signal = AbortSignal.any([options.signal, canceled]);
+    let delivered: DeliveredPicture | undefined;
     try {
       let ended: Ended;
-      let delivered: DeliveredPicture | undefined;
       try {
-        delivered = await deliver(run);
-        ended = await succeed(run, delivered);
+        delivered = await deliver(run, signal);
+        ended = await succeed(run, delivered, signal);
       } catch (error) {
         // A picture that came is not written off: it stays staged, for the run that takes over.
         if (error instanceof FencedError || error instanceof HandoverError || delivered) throw error;
+        if (canceled.aborted) throw error;
         options.onError(error, run);
         ended = await fail(run, error);
       }
@@ -104,6 +129,10 @@ export function createExecute(options: ExecuteOptions): (run: Run) => Promise<vo
         await staging.discard(delivered.attempt.id).catch((error: unknown) => options.onError(error, run));
       }
     } catch (error) {
+      if ((error instanceof FencedError || canceled.aborted) && (await isCanceled(run))) {
+        if (delivered) await dispose(delivered).catch((failure: unknown) => options.onError(failure, run));
+        return;
+      }
       options.onError(error, run);
       options.onHandedOver(run);
       // Fenced, the job is another's already. What met a fault is given back by the sweep, which is a pause for it.

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { type Db as BossDatabase, PgBoss } from 'pg-boss';
+import { LOCKS } from './locks.ts';
 
 export interface BossOptions {
   readonly pool: pg.Pool;
@@ -26,6 +27,8 @@ export async function openBoss(
     schedule: false,
     supervise: false,
     monitorIntervalSeconds: 2,
+    // How often jobs that ended are removed. Left out: once a day, and a busy day's would all lie there.
+    maintenanceIntervalSeconds: 3600,
   });
   boss.on('error', onError);
   await oneAtATime(pool, async () => {
@@ -35,17 +38,18 @@ export async function openBoss(
   return boss;
 }
 
-/** Names the lock below; any number that nothing else in this database locks by. */
-const START_LOCK = 4_773_696_001;
+/** A replica that stands still while it installs must not keep the others from starting for ever. */
+const START_LOCK_TIMEOUT_MS = 60_000;
 
 /**
  * Replicas that start together install the queues one after the other. pg-boss takes a lock of its own for that, but
  * what a session remembers of the catalogs survives the wait for it, and the second one then fails with a duplicate.
  */
-async function oneAtATime(pool: pg.Pool, install: () => Promise<void>): Promise<void> {
+export async function oneAtATime(pool: pg.Pool, install: () => Promise<void>): Promise<void> {
   const client = await pool.connect();
   try {
-    await client.query('select pg_advisory_lock($1)', [START_LOCK]);
+    await client.query(`set lock_timeout = ${START_LOCK_TIMEOUT_MS}`);
+    await client.query('select pg_advisory_lock($1)', [LOCKS.start]);
     await install();
   } finally {
     // Ends the session, and the lock with it, whatever state it is in.

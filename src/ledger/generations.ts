@@ -50,6 +50,7 @@ export async function listGenerations(
 
 /** Those of the given ids that have ended, whoever they belong to; for waiters that may have missed the word. */
 export async function endedAmong(db: Database, ids: readonly string[]): Promise<Generation[]> {
+  if (ids.length === 0) return [];
   const rows = await db
     .selectFrom('generations')
     .selectAll()
@@ -57,4 +58,18 @@ export async function endedAmong(db: Database, ids: readonly string[]): Promise<
     .where('status', 'not in', ['QUEUED', 'RUNNING'])
     .execute();
   return rows.map(toGeneration);
+}
+
+/** How many generations wait or run at providers other than these. */
+export async function openElsewhere(
+  db: Database,
+  providers: readonly string[],
+): Promise<{ provider: string | null; count: number }[]> {
+  return db
+    .selectFrom('generations')
+    .select(['provider', (eb) => eb.cast<number>(eb.fn.countAll(), 'integer').as('count')])
+    .where('status', 'in', ['QUEUED', 'RUNNING'])
+    .where('provider', 'not in', providers)
+    .groupBy('provider')
+    .execute();
 }

@@ -4,8 +4,14 @@ import pg from 'pg';
 export const CHANNELS = {
   /** A job is in the queue; the replica that put it there. */
   jobs: 'gesso_jobs',
-  /** A generation changed; its id. */
+  /** A generation went on: it runs, or an attempt began or ended; its id. */
+  changes: 'gesso_changes',
+  /** A generation ended; its id. */
   generations: 'gesso_generations',
+  /** A generation was canceled, and whoever runs it should stop; its id. */
+  cancellations: 'gesso_cancellations',
+  /** A webhook is to be delivered. */
+  webhooks: 'gesso_webhooks',
   /** An API key was revoked; its public id. */
   keys: 'gesso_keys',
 } as const;

@@ -1,6 +1,7 @@
 import type pg from 'pg';
-import { fromKysely } from 'pg-boss';
-import { openBoss } from './boss.ts';
+import { fromKysely, type PgBoss } from 'pg-boss';
+import { ConfigError } from '../errors.ts';
+import { oneAtATime, openBoss, QUEUE_SCHEMA } from './boss.ts';
 import type { DatabaseTransaction } from './database.ts';
 import type { Job } from './run.ts';
 
@@ -13,13 +14,25 @@ export interface QueueOptions {
   readonly onError: (error: unknown) => void;
 }
 
-const QUEUE = 'generations';
 /** Which retry of the *upstream* is allowed is the ledger's business; the queue itself never gives up on a job. */
 const RETRY_LIMIT = 1_000_000;
 /** pg-boss drops a job that waited longer than this; a generation that was accepted is never dropped by age. */
 const UNCLAIMED_RETENTION_SECONDS = 365 * 24 * 3600;
 
-/** The durable queue: pg-boss in the ledger's own database, so that a claim and its job commit together. */
+/** What the names of all queues of generations begin with. */
+export const QUEUE_PREFIX = 'generations.';
+const queueOf = (provider: string): string => `${QUEUE_PREFIX}${provider}`;
+/** The one queue that a development version had for all providers. */
+const FORMER_QUEUE = 'generations';
+/** After so long without a heartbeat whoever worked there is gone. */
+const FORMER_HEARTBEAT_SECONDS = 20;
+
+/**
+ * The durable queue: pg-boss in the ledger's own database, so that a claim and its job commit together.
+ *
+ * Each provider has a queue of its own. A replica takes only jobs of providers that it has, and a provider that may take
+ * no more holds up no other.
+ */
 export async function openQueue(options: QueueOptions) {
   const { pool, heartbeatSeconds, expireInSeconds, onError } = options;
   const settings = {
@@ -30,53 +43,100 @@ export async function openQueue(options: QueueOptions) {
     deleteAfterSeconds: 3600,
     retentionSeconds: UNCLAIMED_RETENTION_SECONDS,
   };
-  const boss = await openBoss({ pool, onError }, async (boss) => {
-    await boss.createQueue(QUEUE, settings);
-    await boss.updateQueue(QUEUE, settings);
-  });
+  const boss = await openBoss({ pool, onError }, (boss) => moveFormerJobs(boss, pool, install));
+
+  async function install(boss: PgBoss, provider: string): Promise<void> {
+    await boss.createQueue(queueOf(provider), settings);
+    await boss.updateQueue(queueOf(provider), settings);
+  }
 
   const inTransaction = (transaction: DatabaseTransaction) => ({ db: fromKysely(transaction) });
 
+  async function release(jobs: readonly Job[]): Promise<void> {
+    for (const [queue, group] of byQueue(jobs)) await boss.fail(queue, group, null);
+  }
+
+  const served = new Set<string>();
+
   return {
+    /** For the queues of other work in the same database. */
+    boss,
+
+    /** The providers whose jobs are taken here. */
+    served: served as ReadonlySet<string>,
+
+    /** Makes the queues of these providers, before anything is put there or fetched. */
+    async serve(providers: Iterable<string>): Promise<void> {
+      await oneAtATime(pool, async () => {
+        for (const provider of providers) {
+          await install(boss, provider);
+          served.add(provider);
+        }
+      });
+    },
+
     /** Adds a job per generation, in the transaction that claims them. */
     async enqueue(
       transaction: DatabaseTransaction,
-      jobs: readonly { generationId: string; clientId: string }[],
+      jobs: readonly { generationId: string; clientId: string; provider: string }[],
     ): Promise<void> {
-      if (jobs.length === 0) return;
-      await boss.insert(
-        QUEUE,
-        jobs.map((job) => ({ id: job.generationId, group: { id: job.clientId } })),
-        inTransaction(transaction),
-      );
+      for (const [queue, group] of byQueue(jobs)) {
+        await boss.insert(
+          queue,
+          group.map((job) => ({ id: job.generationId, group: { id: job.clientId } })),
+          inTransaction(transaction),
+        );
+      }
     },
 
-    /** Takes up to `limit` jobs for this replica. */
-    async fetch(limit: number): Promise<Job[]> {
-      const jobs = await boss.fetch(QUEUE, { batchSize: limit, ignoreGroups: null });
-      return jobs.map((job) => ({ id: job.id, retryCount: job.retryCount }));
+    /** Takes up to `limit` jobs of the provider for this replica, those first that have waited longest. */
+    async fetch(provider: string, limit: number): Promise<Job[]> {
+      const jobs = await boss.fetch(queueOf(provider), { batchSize: limit, ignoreGroups: null });
+      return jobs.map(({ id, retryCount, groupId }) => ({
+        id,
+        retryCount,
+        provider,
+        clientId: groupId ?? '',
+      }));
     },
 
     /** Ends jobs for good, in the transaction that ends their generations. */
     async complete(transaction: DatabaseTransaction, jobs: readonly Job[]): Promise<void> {
-      if (jobs.length > 0) await boss.complete(QUEUE, [...jobs], null, inTransaction(transaction));
+      for (const [queue, group] of byQueue(jobs)) {
+        await boss.complete(queue, group, null, inTransaction(transaction));
+      }
+    },
+
+    /**
+     * Removes the jobs of generations, whoever has them, in the transaction that cancels these. By id is right here: the
+     * row of the generation has decided, and fences whoever runs it.
+     */
+    async cancel(
+      transaction: DatabaseTransaction,
+      generations: readonly { id: string; provider: string }[],
+    ): Promise<void> {
+      for (const [queue, group] of byQueue(generations)) {
+        await boss.cancel(
+          queue,
+          group.map(({ id }) => id),
+          inTransaction(transaction),
+        );
+      }
     },
 
     /** Gives jobs back, so that any replica may take them at once. */
-    async release(jobs: readonly Job[]): Promise<void> {
-      if (jobs.length > 0) await boss.fail(QUEUE, [...jobs], null);
-    },
+    release,
 
     /** Tells the queue that these jobs are still being worked on. Without jobs too it asks the database. */
     async touch(jobs: readonly Job[]): Promise<void> {
       // That the database answers is half of what the caller wants to know.
       if (jobs.length === 0) await pool.query('select 1');
-      else await boss.touch(QUEUE, [...jobs]);
+      for (const [queue, group] of byQueue(jobs)) await boss.touch(queue, group);
     },
 
-    /** Gives back the jobs whose heartbeat stopped, and removes old ones. */
+    /** Gives back the jobs whose heartbeat stopped, and removes old ones, in every queue that there is. */
     async supervise(): Promise<void> {
-      await boss.supervise(QUEUE);
+      await boss.supervise();
     },
 
     /**
@@ -85,10 +145,12 @@ export async function openQueue(options: QueueOptions) {
      */
     async releaseAll(): Promise<void> {
       const { rows } = await pool.query<Job>(
-        `select id, retry_count as "retryCount" from gesso_queue.job where name = $1 and state = 'active'`,
-        [QUEUE],
+        `select id, retry_count as "retryCount", substr(name, ${QUEUE_PREFIX.length + 1}) as provider,
+          group_id as "clientId"
+        from ${QUEUE_SCHEMA}.job where starts_with(name, $1) and state = 'active'`,
+        [QUEUE_PREFIX],
       );
-      if (rows.length > 0) await boss.fail(QUEUE, rows, null);
+      await release(rows);
     },
 
     async close(): Promise<void> {
@@ -98,3 +160,37 @@ export async function openQueue(options: QueueOptions) {
 }
 
 export type Queue = Awaited<ReturnType<typeof openQueue>>;
+
+const byQueue = <Item extends { provider: string }>(items: readonly Item[]): Map<string, Item[]> =>
+  Map.groupBy(items, ({ provider }) => queueOf(provider));
+
+/** A data folder of a development version may have jobs in the one queue of that time: they lose nothing but its name. */
+async function moveFormerJobs(
+  boss: PgBoss,
+  pool: pg.Pool,
+  install: (boss: PgBoss, provider: string) => Promise<void>,
+): Promise<void> {
+  if ((await boss.getQueue(FORMER_QUEUE)) === null) return;
+  const { rowCount: atWork } = await pool.query(
+    `select from ${QUEUE_SCHEMA}.job where name = $1 and state = 'active'
+      and coalesce(heartbeat_on, started_on) > now() - make_interval(secs => $2)`,
+    [FORMER_QUEUE, FORMER_HEARTBEAT_SECONDS],
+  );
+  if (atWork !== 0) {
+    throw new ConfigError(
+      'A gateway of an earlier development version is at work on this database. Stop it, and start this one half a minute later.',
+    );
+  }
+  const { rows } = await pool.query<{ provider: string }>(
+    `select distinct g.provider from ${QUEUE_SCHEMA}.job j join generations g on g.id = j.id
+    where j.name = $1 and j.state < 'completed'`,
+    [FORMER_QUEUE],
+  );
+  for (const { provider } of rows) await install(boss, provider);
+  await pool.query(
+    `update ${QUEUE_SCHEMA}.job j set name = $2 || g.provider from generations g
+    where j.name = $1 and j.id = g.id and j.state < 'completed'`,
+    [FORMER_QUEUE, QUEUE_PREFIX],
+  );
+  await boss.deleteQueue(FORMER_QUEUE);
+}

@@ -1,6 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import { type AuditLine, auditRow, insertAuditEvents } from './audit.ts';
 import type { Database } from './database.ts';
+import { LOCKS } from './locks.ts';
 import type { GenerationsTable, ImagesTable } from './tables.ts';
 
 /** An image that was made before a certain time, and whose bytes were not removed yet. */
@@ -133,9 +134,6 @@ export async function removeQuotaUsage(db: Database, beforeDay: string): Promise
   await db.deleteFrom('quotaUsage').where('day', '<', beforeDay).execute();
 }
 
-/** Names the lock below; any number that nothing else in this database locks by. */
-const RETENTION_LOCK = 4_773_696_002;
-
 /**
  * Does the work on one connection that holds the lock, so that no other replica does it meanwhile; undefined where
  * another one is at it. Nothing is written without the lock: it is lost only with the connection that writes.
@@ -146,12 +144,12 @@ export async function whileAlone<Result>(
 ): Promise<Result | undefined> {
   return db.connection().execute(async (connection) => {
     const { rows } = await sql<{ alone: boolean }>`
-      select pg_try_advisory_lock(${RETENTION_LOCK}) as alone`.execute(connection);
+      select pg_try_advisory_lock(${LOCKS.retention}) as alone`.execute(connection);
     if (rows[0]?.alone !== true) return undefined;
     try {
       return await work(connection);
     } finally {
-      await sql`select pg_advisory_unlock(${RETENTION_LOCK})`.execute(connection);
+      await sql`select pg_advisory_unlock(${LOCKS.retention})`.execute(connection);
     }
   });
 }

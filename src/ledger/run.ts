@@ -6,6 +6,10 @@ export interface Job {
   readonly id: string;
   /** Counts claims; together with the id it names this one. */
   readonly retryCount: number;
+  /** Whose queue it is in. */
+  readonly provider: string;
+  /** Whose generation it is. */
+  readonly clientId: string;
 }
 
 /** One replica's hold on one generation. Every write of the run carries `runner`, the fence. */

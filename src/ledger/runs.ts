@@ -5,10 +5,13 @@ import { type AttemptEnding, attemptsOf } from './attempts.ts';
 import { storableFailure, writeConsequences } from './consequences.ts';
 import type { Database, DatabaseTransaction } from './database.ts';
 import { imagesOf } from './images.ts';
+import { admit, type Limits } from './limits.ts';
+import { CHANNELS } from './notifications.ts';
 import type { Queue } from './queue.ts';
 import { generationColumns, storable, toGeneration } from './rows.ts';
 import type { Job, Run } from './run.ts';
 import type { GenerationsTable } from './tables.ts';
+import type { Webhooks } from './webhooks.ts';
 import { createWriteBatch } from './write-batch.ts';
 
 /** How a run ends its generation. */
@@ -19,7 +22,7 @@ export interface SucceededEnding {
   readonly attempt: Attempt;
   readonly httpStatus: number | undefined;
   readonly model: string;
-  readonly image: Omit<Image, 'id' | 'generationId' | 'clientId' | 'createdAt' | 'contentType'>;
+  readonly image: Omit<Image, 'id' | 'generationId' | 'clientId' | 'createdAt' | 'removedAt' | 'contentType'>;
 }
 
 export interface FailedEnding {
@@ -38,6 +41,12 @@ export interface Ended {
   readonly image: Image | undefined;
 }
 
+export interface Started {
+  readonly runs: readonly Run[];
+  /** What a limit left no room for; to be given back. */
+  readonly refused: readonly Job[];
+}
+
 export interface RunsOptions {
   readonly db: Database;
   readonly queue: Queue;
@@ -46,10 +55,15 @@ export interface RunsOptions {
   readonly replicaId: string;
   /** How long a generation may take from its first run, attempts and waits included, in milliseconds. */
   readonly deadlineMs: number;
+  /** Undefined where nothing is limited. */
+  readonly limits?: Limits | undefined;
+  /** Undefined where nobody may be told. */
+  readonly webhooks?: Webhooks | undefined;
 }
 
 /** Runs: taking over generations whose jobs were fetched, and ending them, each under its fence. */
-export function createRuns({ db, queue, now, replicaId, deadlineMs }: RunsOptions) {
+export function createRuns(options: RunsOptions) {
+  const { db, queue, now, replicaId, deadlineMs, limits, webhooks } = options;
   const finishing = createWriteBatch<{ run: Run; ending: RunEnding }, Ended | undefined>({
     compare: (a, b) => (a.run.generation.id < b.run.generation.id ? -1 : 1),
     write: (items) => db.transaction().execute((transaction) => finishAll(transaction, items)),
@@ -89,6 +103,10 @@ export function createRuns({ db, queue, now, replicaId, deadlineMs }: RunsOption
       ...(await imagesOf(transaction, again)),
       ...(await writeConsequences(transaction, fresh, finishedAt)),
     ]);
+    await webhooks?.announce(
+      transaction,
+      fresh.map(({ run }) => run.generation.id),
+    );
     await queue.complete(
       transaction,
       items.filter(({ run }) => ended.has(run.generation.id)).map(({ run }) => run.job),
@@ -99,30 +117,52 @@ export function createRuns({ db, queue, now, replicaId, deadlineMs }: RunsOption
     });
   }
 
-  return {
-    /**
-     * Marks the generations of freshly fetched jobs as RUNNING under this replica's fence. A job whose
-     * generation has ended meanwhile is completed and left out; so is one that was taken over between its fetch
-     * and now, by a replica that holds a later claim on it.
-     */
-    async start(jobs: readonly Job[]): Promise<Run[]> {
-      if (jobs.length === 0) return [];
-      const startedAt = now();
-      const input = jobs.map(({ id, retryCount }) => ({
-        id,
-        runner: `${replicaId}:${retryCount}`,
-        retry_count: retryCount,
-      }));
-      const { rows } = await sql<Selectable<GenerationsTable>>`
+  /** Under the fence of this replica, and tells whoever watches them. */
+  async function markRunning(
+    database: Database | DatabaseTransaction,
+    jobs: readonly Job[],
+    startedAt: Date,
+  ): Promise<Selectable<GenerationsTable>[]> {
+    const input = jobs.map(({ id, retryCount }) => ({
+      id,
+      runner: `${replicaId}:${retryCount}`,
+      retry_count: retryCount,
+    }));
+    if (jobs.length === 0) return [];
+    const { rows } = await sql<Selectable<GenerationsTable>>`
+      with started as (
         update generations g
         set status = 'RUNNING', runner = i.runner, started_at = coalesce(g.started_at, ${startedAt}),
           deadline_at = coalesce(g.deadline_at, ${new Date(startedAt.getTime() + deadlineMs)})
         from json_to_recordset(${JSON.stringify(input)}::json) as i (id uuid, runner text, retry_count integer)
         where g.id = i.id and g.status in ('QUEUED', 'RUNNING')
           and (g.runner is null or substring(g.runner from '[0-9]+$')::integer < i.retry_count)
-        returning ${generationColumns('g')}`.execute(db);
+        returning ${generationColumns('g')}
+      )
+      select ${generationColumns('s')}, pg_notify(${CHANNELS.changes}, s.id::text) from started s`.execute(
+      database,
+    );
+    return rows;
+  }
+
+  return {
+    /**
+     * Marks the generations of freshly fetched jobs as RUNNING under this replica's fence, as far as the limits let
+     * them. A job whose generation has ended meanwhile is completed and left out; so is one that was taken over
+     * between its fetch and now, by a replica that holds a later claim on it.
+     */
+    async start(jobs: readonly Job[]): Promise<Started> {
+      if (jobs.length === 0) return { runs: [], refused: [] };
+      const startedAt = now();
+      const { rows, refused } =
+        limits === undefined
+          ? { rows: await markRunning(db, jobs, startedAt), refused: [] }
+          : await db.transaction().execute(async (transaction) => {
+              const { admitted, refused } = await admit(transaction, limits, jobs, queue.served);
+              return { rows: await markRunning(transaction, admitted, startedAt), refused };
+            });
       const taken = new Map(rows.map((row) => [row.id, row]));
-      const over = jobs.filter((job) => !taken.has(job.id));
+      const over = jobs.filter((job) => !taken.has(job.id) && !refused.includes(job));
       if (over.length > 0) await db.transaction().execute((transaction) => queue.complete(transaction, over));
       // A first run has no attempts yet: only takeovers are asked about.
       const retaken = jobs.filter((job) => job.retryCount > 0 && taken.has(job.id));
@@ -130,7 +170,7 @@ export function createRuns({ db, queue, now, replicaId, deadlineMs }: RunsOption
         db,
         retaken.map((job) => job.id),
       );
-      return jobs.flatMap((job) => {
+      const runs = jobs.flatMap((job) => {
         const row = taken.get(job.id);
         if (row === undefined) return [];
         return {
@@ -142,6 +182,7 @@ export function createRuns({ db, queue, now, replicaId, deadlineMs }: RunsOption
           deadlineAt: row.deadlineAt ?? new Date(startedAt.getTime() + deadlineMs),
         };
       });
+      return { runs, refused };
     },
 
     /**
@@ -155,6 +196,12 @@ export function createRuns({ db, queue, now, replicaId, deadlineMs }: RunsOption
         throw new FencedError(`Generation ${run.generation.id} is run by another replica now, or has ended.`);
       }
       return ended;
+    },
+
+    /** What is on record of a generation now, whoever runs it; undefined where nothing is. */
+    async statusOf(generationId: string): Promise<GenerationStatus | undefined> {
+      const query = db.selectFrom('generations').select('status').where('id', '=', generationId);
+      return (await query.executeTakeFirst())?.status;
     },
 
     settle: () => finishing.settle(),

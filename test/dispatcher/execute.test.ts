@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createExecute, type ExecuteOptions } from '../../src/dispatcher/execute.ts';
 import {
   FencedError,
   HandoverError,
@@ -7,15 +6,11 @@ import {
   ProviderFailure,
   StorageError,
 } from '../../src/errors.ts';
-import type { Attempt, StagedPicture } from '../../src/generation.ts';
-import { attemptsOf } from '../../src/ledger/attempts.ts';
 import type { Run } from '../../src/ledger/run.ts';
 import type { Ended, RunEnding } from '../../src/ledger/runs.ts';
-import type { AttemptRequest } from '../../src/middleware/middleware.ts';
-import { record } from '../../src/middleware/record.ts';
+import { createExecution, type ExecutionOptions, recordOfRun } from '../support/execution.ts';
 import { newAttempt, openTestLedger, success, type TestLedger } from '../support/ledger.ts';
-import { makeDelivered } from '../support/made-up.ts';
-import { createManualClock } from '../support/manual-clock.ts';
+import { makeDelivered, PROVIDER } from '../support/made-up.ts';
 
 let ledger: TestLedger;
 beforeAll(async () => {
@@ -25,87 +20,8 @@ afterAll(() => ledger.close());
 
 const lost = new ProviderFailure('reset', { outcome: 'UNKNOWN', providerCode: 'UND_ERR_SOCKET' });
 
-interface Bench {
-  execute: (run: Run) => Promise<void>;
-  /** How often the provider was called. */
-  calls: number;
-  readonly ended: Ended[];
-  readonly handedOver: Run[];
-  readonly errors: unknown[];
-  /** Attempts whose staged files were removed, or kept aside. */
-  readonly discarded: string[];
-  readonly keptAside: string[];
-}
-
-/** Execution on a real ledger, with a provider, a disk and a store of the test's making. */
-function createBench({
-  call = async ({ attempt }: AttemptRequest) => makeDelivered(attempt),
-  staged = () => undefined,
-  measure = async () => ({ width: 64, height: 48, thumbhash: 'aGFzaA==' }),
-  putFile = async () => {},
-  ...options
-}: Partial<ExecuteOptions> & {
-  call?: (request: AttemptRequest) => Promise<ReturnType<typeof makeDelivered>>;
-  staged?: (attemptId: string) => StagedPicture | undefined;
-  measure?: ExecuteOptions['keeping']['measure'];
-  putFile?: () => Promise<void>;
-} = {}): Bench {
-  const { attemptLog, runs, queue, db } = ledger;
-  // The ledger's time, but for waits, which pass at once.
-  const hurried = createManualClock({ hurried: true });
-  const clock = { ...hurried, now: () => new Date(Date.now() + hurried.elapsedMs) };
-  const recording = record({ log: attemptLog, now: clock.now });
-  const bench: Bench = {
-    calls: 0,
-    ended: [],
-    handedOver: [],
-    errors: [],
-    discarded: [],
-    keptAside: [],
-    execute: createExecute({
-      attemptRing: (request) =>
-        recording(request, (inner) => {
-          bench.calls += 1;
-          return call(inner);
-        }),
-      log: attemptLog,
-      attemptsOf: async (id) => (await attemptsOf(db, [id])).get(id) ?? [],
-      staging: {
-        find: async (attemptId) => staged(attemptId),
-        discard: async (attemptId) => void bench.discarded.push(attemptId),
-      },
-      keeping: {
-        measure,
-        store: { putFile } as never,
-        keepAside: async (attemptId) => `/rejected/${bench.keptAside.push(attemptId)}`,
-        clock,
-        onRetry: () => {},
-      },
-      runs,
-      queue,
-      clock,
-      signal: new AbortController().signal,
-      handover: new AbortController().signal,
-      onEnded: (ended) => bench.ended.push(ended),
-      onHandedOver: (run) => bench.handedOver.push(run),
-      onError: (error) => bench.errors.push(error),
-      ...options,
-    }),
-  };
-  return bench;
-}
-
-/** What the ledger says of a generation. */
-async function recordOf({ generation: { id } }: Run) {
-  const [row] = await ledger.rows<{ status: string; code: string | null; key_held: boolean; job: string }>(
-    `select status, failure->>'code' as code, key_held,
-      (select state::text from gesso_queue.job where id = g.id) as job
-    from generations g where id = $1`,
-    [id],
-  );
-  const attempts: readonly Attempt[] = (await attemptsOf(ledger.db, [id])).get(id) ?? [];
-  return { ...row, attempts: attempts.map(({ outcome, errorCode }) => [outcome, errorCode]) };
-}
+const createBench = (options?: ExecutionOptions) => createExecution(ledger, options);
+const recordOf = (run: Run) => recordOfRun(ledger, run);
 
 /** A run that takes over from one that died with this attempt on record. */
 async function takeOver(delivery: 'AT_LEAST_ONCE' | 'AT_MOST_ONCE') {
@@ -113,7 +29,7 @@ async function takeOver(delivery: 'AT_LEAST_ONCE' | 'AT_MOST_ONCE') {
   const attempt = newAttempt(first);
   await ledger.attemptLog.begin(first, attempt, new AbortController().signal);
   await ledger.queue.release([first.job]);
-  const [run] = await ledger.runs.start(await ledger.queue.fetch(100));
+  const [run] = (await ledger.runs.start(await ledger.queue.fetch(PROVIDER, 100))).runs;
   if (run === undefined) throw new Error('The job was not taken over.');
   return { run, attempt };
 }
@@ -254,7 +170,7 @@ describe('executing a generation, and letting go of it', () => {
     const bench = createBench({
       async call({ attempt }) {
         await ledger.queue.release([run.job]);
-        [later] = await ledger.runs.start(await ledger.queue.fetch(100));
+        [later] = (await ledger.runs.start(await ledger.queue.fetch(PROVIDER, 100))).runs;
         return makeDelivered(attempt);
       },
     });
@@ -262,6 +178,8 @@ describe('executing a generation, and letting go of it', () => {
     expect(bench.ended).toEqual([]);
     expect(bench.handedOver).toEqual([run]);
     expect(bench.errors.some((error) => error instanceof FencedError)).toBe(true);
+    // It may be on its way to commit the very same picture.
+    expect([bench.discarded, bench.deleted]).toEqual([[], []]);
     expect(await recordOf(run)).toMatchObject({ status: 'RUNNING', job: 'active' });
     if (later === undefined) expect.fail('The job was not taken over.');
     const attempt = newAttempt(later, { number: 2 });

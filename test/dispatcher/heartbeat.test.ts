@@ -5,8 +5,8 @@ import { createManualClock, type ManualClock } from '../support/manual-clock.ts'
 
 const HEARTBEAT_SECONDS = 10;
 const JOBS: readonly Job[] = [
-  { id: 'a', retryCount: 0 },
-  { id: 'b', retryCount: 2 },
+  { id: 'a', retryCount: 0, provider: 'made-up', clientId: 'c' },
+  { id: 'b', retryCount: 2, provider: 'other', clientId: 'c' },
 ];
 
 describe('heartbeat', () => {

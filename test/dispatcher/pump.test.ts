@@ -1,17 +1,16 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createPump, type Pump } from '../../src/dispatcher/pump.ts';
-import type { Job, Run } from '../../src/ledger/run.ts';
-import { makeGeneration, makeRun } from '../support/made-up.ts';
+import type { Limits } from '../../src/ledger/limits.ts';
+import { PROVIDER } from '../support/made-up.ts';
 import { createManualClock } from '../support/manual-clock.ts';
+import { createMemoryQueue, type MemoryQueue } from '../support/memory-queue.ts';
 
-interface Bench {
+interface Bench extends MemoryQueue {
   readonly pump: Pump;
   readonly clock: ReturnType<typeof createManualClock>;
-  readonly fetches: number[];
   readonly errors: unknown[];
-  /** Ids of the jobs at work, and how to end them. */
-  readonly working: Map<string, { end: () => void; fail: (error: unknown) => void }>;
-  add(...ids: string[]): void;
+  /** Ids of the jobs at work, how to end them, and what tells that they were canceled. */
+  readonly working: Map<string, { end: () => void; fail: (error: unknown) => void; canceled: AbortSignal }>;
   /** Lets everything that can happen now happen. */
   settle(): Promise<void>;
 }
@@ -30,61 +29,37 @@ afterEach(async () => {
 function createBench({
   concurrency = 2,
   ended = [],
-  beforeFetch = () => {},
-  duringFetch = () => {},
-  beforeStart = () => {},
+  limits,
+  hooks = {},
+  memory = createMemoryQueue({ ended, ...(limits === undefined ? {} : { limits }) }),
 }: {
   concurrency?: number;
   /** Jobs whose generation has ended meanwhile. */
   ended?: readonly string[];
-  beforeFetch?: () => void;
-  duringFetch?: () => void;
-  beforeStart?: () => void;
+  limits?: Limits;
+  hooks?: Partial<MemoryQueue['hooks']>;
+  memory?: MemoryQueue;
 } = {}): Bench {
   const clock = createManualClock();
-  const queued: Job[] = [];
-  const fetches: number[] = [];
   const errors: unknown[] = [];
   const working: Bench['working'] = new Map();
+  Object.assign(memory.hooks, hooks);
   const pump = createPump({
+    ...memory,
+    providers: [PROVIDER],
+    limits,
     concurrency,
     clock,
-    queue: {
-      async fetch(limit: number) {
-        fetches.push(limit);
-        beforeFetch();
-        const found = queued.splice(0, limit);
-        // What comes now is too late for this look.
-        duringFetch();
-        return found;
-      },
-      async release(jobs: readonly Job[]) {
-        queued.push(...jobs.map(({ id, retryCount }) => ({ id, retryCount: retryCount + 1 })));
-      },
-    } as never,
-    runs: {
-      async start(jobs: readonly Job[]) {
-        beforeStart();
-        return jobs
-          .filter(({ id }) => !ended.includes(id))
-          .map((job): Run => makeRun({ job, generation: makeGeneration({ id: job.id, status: 'RUNNING' }) }));
-      },
-    } as never,
-    execute: ({ job }) =>
+    execute: ({ job }, canceled) =>
       new Promise<void>((resolve, reject) => {
-        working.set(job.id, { end: resolve, fail: reject });
-      }).finally(() => working.delete(job.id)),
+        working.set(job.id, { end: resolve, fail: reject, canceled });
+      }).finally(() => {
+        working.delete(job.id);
+        memory.end(job.id);
+      }),
     onError: (error) => void errors.push(error),
   });
-  const bench: Bench = {
-    pump,
-    clock,
-    fetches,
-    errors,
-    working,
-    add: (...ids) => void queued.push(...ids.map((id) => ({ id, retryCount: 0 }))),
-    settle: () => clock.advance(0),
-  };
+  const bench: Bench = { ...memory, pump, clock, errors, working, settle: () => clock.advance(0) };
   pumps.push(bench);
   return bench;
 }
@@ -104,8 +79,10 @@ describe('pump', () => {
 
   it('asks for no more than it can place, and for nothing while it is full', async () => {
     const { pump, add, fetches, settle, clock } = createBench({ concurrency: 3 });
-    add('a', 'b', 'c', 'd');
     pump.start();
+    await settle();
+    add('a', 'b', 'c', 'd');
+    pump.wake();
     await settle();
     expect(fetches).toEqual([3]);
     await clock.advance(10_000);
@@ -123,7 +100,7 @@ describe('pump', () => {
 
   it('looks at once when it is woken, also while it was looking', async () => {
     let onFetch = () => {};
-    const { pump, add, working, settle } = createBench({ duringFetch: () => onFetch() });
+    const { pump, add, working, settle } = createBench({ hooks: { duringFetch: () => onFetch() } });
     pump.start();
     await settle();
     add('a');
@@ -164,13 +141,17 @@ describe('pump: trouble', () => {
   it('tells of a database that is away, and looks again a second later', async () => {
     const away = new Error('the database is away');
     let failing = true;
-    const { pump, add, working, clock, errors } = createBench({
-      beforeFetch() {
-        if (failing) throw away;
+    const { pump, add, working, settle, clock, errors } = createBench({
+      hooks: {
+        beforeFetch() {
+          if (failing) throw away;
+        },
       },
     });
-    add('a');
     pump.start();
+    await settle();
+    add('a');
+    pump.wake();
     await clock.advance(2_000);
     expect(errors).toEqual([away, away, away]);
     failing = false;
@@ -183,7 +164,7 @@ describe('pump: trouble', () => {
     const beforeStart = () => {
       if (isAway) throw new Error('the database is away');
     };
-    const { pump, add, working, errors, settle, clock } = createBench({ beforeStart });
+    const { pump, add, working, errors, settle, clock } = createBench({ hooks: { beforeStart } });
     add('a');
     pump.start();
     await settle();
@@ -191,7 +172,7 @@ describe('pump: trouble', () => {
     isAway = false;
     await clock.advance(1_000);
     expect([...working.keys()]).toEqual(['a']);
-    expect(pump.jobs).toEqual([{ id: 'a', retryCount: 1 }]);
+    expect(pump.jobs).toMatchObject([{ id: 'a', retryCount: 1 }]);
   });
 
   it('survives a run that rejects, and gives its place away', async () => {
@@ -204,6 +185,83 @@ describe('pump: trouble', () => {
     await settle();
     expect(errors).toEqual([bug]);
     expect([...working.keys()]).toEqual(['b']);
+  });
+});
+
+describe('pump: canceling', () => {
+  it('tells the run, and no other one', async () => {
+    const { pump, add, working, settle } = createBench({ concurrency: 2 });
+    add('a', 'b');
+    pump.start();
+    await settle();
+    expect(pump.runningIds()).toEqual(['a', 'b']);
+    pump.cancel('a');
+    pump.cancel('unknown');
+    expect([working.get('a')?.canceled.aborted, working.get('b')?.canceled.aborted]).toEqual([true, false]);
+    working.get('a')?.end();
+    await settle();
+    expect(pump.isRunning('a')).toBe(false);
+    expect(pump.runningIds()).toEqual(['b']);
+  });
+
+  it('reaches also a job that is fetched and being begun', async () => {
+    const beforeStart = () => {
+      expect(bench.pump.isRunning('a')).toBe(true);
+      bench.pump.cancel('a');
+    };
+    const bench = createBench({ hooks: { beforeStart } });
+    bench.add('a');
+    bench.pump.start();
+    await bench.settle();
+    expect(bench.working.get('a')?.canceled.aborted).toBe(true);
+  });
+
+  it('forgets what could not be begun', async () => {
+    const { pump, add, settle } = createBench({ ended: ['a'] });
+    add('a');
+    pump.start();
+    await settle();
+    expect([pump.isRunning('a'), pump.runningIds(), pump.jobs]).toEqual([false, [], []]);
+  });
+});
+
+describe('pump: under a limit', () => {
+  const limits = { all: 1, byProvider: new Map() };
+
+  it('takes the next one when any replica tells of an end, and does not wake for it where nothing waits', async () => {
+    const memory = createMemoryQueue({ limits });
+    const [one, two] = [createBench({ limits, memory }), createBench({ limits, memory })];
+    memory.add('a', 'b');
+    for (const { pump, settle } of [one, two]) {
+      pump.start();
+      await settle();
+    }
+    expect([[...one.working.keys()], [...two.working.keys()]]).toEqual([['a'], []]);
+    one.working.get('a')?.end();
+    await one.pump.stop();
+    two.pump.wakeIfLimited();
+    await two.settle();
+    expect([...two.working.keys()]).toEqual(['b']);
+    two.pump.wakeIfLimited();
+    await two.settle();
+    const { looks } = memory;
+    two.pump.wakeIfLimited();
+    await two.settle();
+    expect(memory.looks).toBe(looks);
+  });
+
+  it('looks every second when no word comes, and not more often', async () => {
+    const memory = createMemoryQueue({ limits });
+    const { pump, working, clock } = createBench({ limits, memory });
+    memory.add('a', 'b');
+    pump.start();
+    await clock.advance(0);
+    memory.end('a');
+    await clock.advance(999);
+    expect(memory.looks).toBe(1);
+    await clock.advance(1);
+    expect(memory.looks).toBe(2);
+    expect([...working.keys()]).toEqual(['a', 'b']);
   });
 });
 
@@ -230,7 +288,7 @@ describe('pump: stopping', () => {
   });
 
   it('runs the jobs of a fetch that was under way: they are its own', async () => {
-    const bench = createBench({ beforeFetch: () => void bench.pump.stop() });
+    const bench = createBench({ hooks: { beforeFetch: () => void bench.pump.stop() } });
     bench.add('a');
     bench.pump.start();
     await bench.settle();

@@ -21,9 +21,10 @@ const fail = (error: unknown): never => {
 };
 
 async function openReplica(url: string): Promise<Replica> {
-  const { db, pool } = openDatabase({ connection: { connectionString: url }, onIdleError: fail });
+  const { db, pool } = openDatabase({ connection: { connectionString: url }, onLostConnection: fail });
   await migrate(db);
   const queue = await openQueue({ pool, heartbeatSeconds: 10, expireInSeconds: 60, onError: fail });
+  await queue.serve(['bettertoken']);
   return { db, queue, claims: createClaims({ db, queue, now, replicaId: randomUUID() }) };
 }
 
@@ -58,6 +59,7 @@ const claimOf = (idempotencyKey: string, change: Partial<Claim> = {}): Claim => 
   ordinal: 0,
   fingerprint: 'f'.repeat(64),
   imagesPerDay: undefined,
+  webhookUrl: undefined,
   ...change,
 });
 

@@ -22,7 +22,11 @@ describe('migrate', () => {
     const database = await createTestDatabase();
     closers.push(() => database.drop());
     const replicas = Array.from({ length: REPLICAS }, () =>
-      openDatabase({ connection: { connectionString: database.url }, poolSize: 3, onIdleError: ignored }),
+      openDatabase({
+        connection: { connectionString: database.url },
+        poolSize: 3,
+        onLostConnection: ignored,
+      }),
     );
     closers.push(
       ...replicas.map(
@@ -37,6 +41,7 @@ describe('migrate', () => {
         await migrate(db);
         const queue = await openQueue({ pool, heartbeatSeconds: 10, expireInSeconds: 60, onError: thrown });
         closers.push(() => queue.close());
+        await queue.serve(['made-up']);
         return queue;
       }),
     );
@@ -45,7 +50,7 @@ describe('migrate', () => {
       const { rows } = await pool.query('select name from gesso_migrations order by name');
       expect(rows).toEqual([{ name: '0001-ledger' }, { name: '0002-after-the-caller' }]);
     }
-    for (const queue of queues) expect(await queue.fetch(1)).toEqual([]);
+    for (const queue of queues) expect(await queue.fetch('made-up', 1)).toEqual([]);
   });
 
   it('leaves alone what is there already', async () => {
@@ -53,7 +58,7 @@ describe('migrate', () => {
     closers.push(() => database.drop());
     const { db, pool } = openDatabase({
       connection: { connectionString: database.url },
-      onIdleError: ignored,
+      onLostConnection: ignored,
     });
     closers.push(() => db.destroy());
     await migrate(db);
@@ -69,7 +74,7 @@ describe('migrate', () => {
     closers.push(() => database.drop());
     const { db, pool } = openDatabase({
       connection: { connectionString: database.url },
-      onIdleError: ignored,
+      onLostConnection: ignored,
     });
     closers.push(() => db.destroy());
     await migrate(db);
@@ -85,7 +90,7 @@ describe('migrate', () => {
     closers.push(() => database.drop());
     const { db, pool } = openDatabase({
       connection: { connectionString: database.url },
-      onIdleError: ignored,
+      onLostConnection: ignored,
     });
     closers.push(() => db.destroy());
     await pool.query('create table clients (id int)');

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/ledger/run.ts';
 import { openTestLedger, type TestLedger, type TestReplica } from '../support/ledger.ts';
+import { PROVIDER } from '../support/made-up.ts';
 
 let ledger: TestLedger;
 let second: TestReplica;
@@ -25,7 +26,7 @@ const state = async (job: Job) => {
 /** Puts one job into the queue, and takes it. */
 async function takeOne(): Promise<Job> {
   await enqueue(1);
-  const [job] = await ledger.queue.fetch(1);
+  const [job] = await ledger.queue.fetch(PROVIDER, 1);
   if (job === undefined) throw new Error('The queue is empty.');
   return job;
 }
@@ -36,37 +37,41 @@ const complete = (replica: TestReplica, jobs: readonly Job[]) =>
 describe('the queue', () => {
   it('gives each job to one replica, and no more than asked for', async () => {
     const ids = await enqueue(12);
-    const taken = await Promise.all([ledger, second, ledger, second].map(({ queue }) => queue.fetch(4)));
+    const taken = await Promise.all(
+      [ledger, second, ledger, second].map(({ queue }) => queue.fetch(PROVIDER, 4)),
+    );
     expect(taken.map((jobs) => jobs.length).every((count) => count <= 4)).toBe(true);
-    const rest = await ledger.queue.fetch(100);
+    const rest = await ledger.queue.fetch(PROVIDER, 100);
     const all = [...taken.flat(), ...rest].map(({ id }) => id);
     expect(all.toSorted()).toEqual(ids.toSorted());
-    expect(await second.queue.fetch(1)).toEqual([]);
+    expect(await second.queue.fetch(PROVIDER, 1)).toEqual([]);
   });
 
   it('holds nothing of a claim that was rolled back', async () => {
     const rollback = new Error('roll back');
     const adding = ledger.db.transaction().execute(async (transaction) => {
       const generationId = '00000000-0000-7000-8000-00000000dead';
-      await ledger.queue.enqueue(transaction, [{ generationId, clientId: ledger.clientId }]);
+      await ledger.queue.enqueue(transaction, [
+        { generationId, clientId: ledger.clientId, provider: PROVIDER },
+      ]);
       throw rollback;
     });
     await expect(adding).rejects.toBe(rollback);
-    expect(await ledger.queue.fetch(1)).toEqual([]);
+    expect(await ledger.queue.fetch(PROVIDER, 1)).toEqual([]);
   });
 
   it('has a released job for anyone at once, under a new claim', async () => {
     const job = await takeOne();
-    expect(await second.queue.fetch(1)).toEqual([]);
+    expect(await second.queue.fetch(PROVIDER, 1)).toEqual([]);
     await ledger.queue.release([job]);
-    expect(await second.queue.fetch(1)).toEqual([{ id: job.id, retryCount: job.retryCount + 1 }]);
+    expect(await second.queue.fetch(PROVIDER, 1)).toEqual([{ ...job, retryCount: job.retryCount + 1 }]);
   });
 
   it('gives a job back however often: it never gives up on one', async () => {
     let job = await takeOne();
     for (let times = 0; times < 20; times++) {
       await ledger.queue.release([job]);
-      const [again] = await ledger.queue.fetch(1);
+      const [again] = await ledger.queue.fetch(PROVIDER, 1);
       if (again === undefined) expect.fail(`It was gone after ${times} releases.`);
       job = again;
     }
@@ -84,30 +89,112 @@ describe('the queue', () => {
     await complete(ledger, [job]);
     expect(await state(job)).toBe('completed');
     await ledger.queue.release([job]);
-    expect(await ledger.queue.fetch(1)).toEqual([]);
+    expect(await ledger.queue.fetch(PROVIDER, 1)).toEqual([]);
   });
 
   it('does not let a stale claim settle the next owner’s', async () => {
     const stale = await takeOne();
     await ledger.queue.release([stale]);
-    const [job] = await second.queue.fetch(1);
+    const [job] = await second.queue.fetch(PROVIDER, 1);
     if (job === undefined) expect.fail('The job was not there.');
     await complete(ledger, [stale]);
     await ledger.queue.release([stale]);
     expect(await state(job)).toBe('active');
-    expect(await ledger.queue.fetch(1)).toEqual([]);
+    expect(await ledger.queue.fetch(PROVIDER, 1)).toEqual([]);
     await complete(second, [job]);
     expect(await state(job)).toBe('completed');
   });
 
   it('gives back everything that an earlier life was at work on, and nothing that has ended', async () => {
     await enqueue(5);
-    const jobs = await ledger.queue.fetch(3);
+    const jobs = await ledger.queue.fetch(PROVIDER, 3);
     await complete(ledger, jobs.slice(0, 1));
     await second.queue.releaseAll();
-    const found = (await second.queue.fetch(100)).map(({ id }) => id);
+    const found = (await second.queue.fetch(PROVIDER, 100)).map(({ id }) => id);
     expect(found).toHaveLength(4);
     expect(found).not.toContain(jobs[0]?.id);
+  });
+});
+
+describe('the queues of several providers', () => {
+  const other = (changes = {}) => ledger.generation({ provider: 'other', ...changes });
+  beforeAll(() => ledger.queue.serve(['other']));
+
+  it('are fetched each by itself, and settled together', async () => {
+    const [{ id: there }, [here]] = [await other(), await enqueue(1)];
+    const jobs = [...(await ledger.queue.fetch(PROVIDER, 5)), ...(await ledger.queue.fetch('other', 5))];
+    expect(jobs.map(({ id, provider }) => [id, provider])).toEqual([
+      [here, PROVIDER],
+      [there, 'other'],
+    ]);
+    await ledger.queue.touch(jobs);
+    await ledger.queue.release(jobs);
+    expect(await Promise.all(jobs.map(state))).toEqual(['retry', 'retry']);
+    const again = [...(await second.queue.fetch(PROVIDER, 5)), ...(await second.queue.fetch('other', 5))];
+    await complete(second, again);
+    expect(await Promise.all(jobs.map(state))).toEqual(['completed', 'completed']);
+  });
+
+  it('wait for a replica that has the provider', async () => {
+    const third = await ledger.openReplica();
+    await ledger.queue.serve(['only-here']);
+    const { id } = await other({ provider: 'only-here' });
+    expect(await third.queue.fetch(PROVIDER, 5)).toEqual([]);
+    expect(await third.queue.fetch('other', 5)).toEqual([]);
+    expect((await ledger.queue.fetch('only-here', 5)).map((job) => job.id)).toEqual([id]);
+  });
+
+  it('are all given back at the start of a next life, also those that it does not serve', async () => {
+    const { id } = await other();
+    await enqueue(1);
+    await ledger.queue.fetch('other', 1);
+    await ledger.queue.fetch(PROVIDER, 1);
+    await second.queue.releaseAll();
+    expect((await ledger.queue.fetch('other', 1)).map((job) => job.id)).toEqual([id]);
+    expect(await ledger.queue.fetch(PROVIDER, 1)).toHaveLength(1);
+  });
+
+  it('lose the jobs of canceled generations, whoever has them, with the transaction that cancels', async () => {
+    const [waiting, active] = [await other(), await other()];
+    const [job] = await ledger.queue.fetch('other', 1);
+    const generations = [waiting, active].map(({ id }) => ({ id, provider: 'other' }));
+    const undone = second.db.transaction().execute(async (transaction) => {
+      await second.queue.cancel(transaction, generations);
+      throw new Error('roll back');
+    });
+    await expect(undone).rejects.toThrow('roll back');
+    if (job === undefined) expect.fail('The job was not there.');
+    expect(await state(job)).toBe('active');
+    await second.db.transaction().execute((transaction) => second.queue.cancel(transaction, generations));
+    expect(await ledger.queue.fetch('other', 5)).toEqual([]);
+    await ledger.queue.release([job]);
+    await complete(ledger, [job]);
+    expect(await state(job)).toBe('cancelled');
+  });
+});
+
+describe('the one queue of all providers that a development version had', () => {
+  it('hands its jobs on to those of their providers at the next start, and is gone', async () => {
+    await ledger.queue.serve(['unserved']);
+    const [first, { id: there }] = [await enqueue(2), await ledger.generation({ provider: 'unserved' })];
+    const [active] = await ledger.queue.fetch(PROVIDER, 1);
+    const { boss } = ledger.queue;
+    await boss.createQueue('generations');
+    await ledger.rows(`update gesso_queue.job set name = 'generations' where name like 'generations.%'`);
+    await boss.deleteQueue('generations.unserved');
+    await expect(ledger.openReplica()).rejects.toThrow(
+      'A gateway of an earlier development version is at work',
+    );
+    await ledger.rows(`update gesso_queue.job set heartbeat_on = now() - interval '1 minute'`);
+    const next = await ledger.openReplica();
+    expect(await boss.getQueue('generations')).toBeNull();
+    expect((await next.queue.fetch(PROVIDER, 5)).map(({ id }) => id)).toEqual(
+      first.filter((id) => id !== active?.id),
+    );
+    await next.queue.releaseAll();
+    const found = (await next.queue.fetch(PROVIDER, 5)).map(({ id }) => id);
+    expect(found.toSorted()).toEqual(first.toSorted());
+    expect((await next.queue.fetch('unserved', 5)).map(({ id }) => id)).toEqual([there]);
   });
 });
 
@@ -124,12 +211,22 @@ describe('the queue, looking for lost jobs', () => {
     await second.queue.supervise();
   };
 
+  it('looks in every queue, also of a provider that this replica does not have', async () => {
+    await ledger.queue.serve(['elsewhere']);
+    await ledger.generation({ provider: 'elsewhere' });
+    const [lost] = await ledger.queue.fetch('elsewhere', 1);
+    if (lost === undefined) expect.fail('The job was not there.');
+    await age(lost, 11);
+    await supervise();
+    expect(await state(lost)).toBe('retry');
+  });
+
   it('gives back the one whose heartbeat stopped, and leaves the one that is alive', async () => {
     const [lost, alive] = [await takeOne(), await takeOne()];
     await age(lost, 11);
     await age(alive, 9);
     await supervise();
-    expect(await second.queue.fetch(10)).toEqual([{ id: lost.id, retryCount: 1 }]);
+    expect(await second.queue.fetch(PROVIDER, 10)).toEqual([{ ...lost, retryCount: 1 }]);
     expect(await state(alive)).toBe('active');
   });
 
@@ -138,7 +235,7 @@ describe('the queue, looking for lost jobs', () => {
     await age(job, 11);
     await ledger.queue.touch([job]);
     await ledger.queue.release([stolen]);
-    const [present] = await second.queue.fetch(1);
+    const [present] = await second.queue.fetch(PROVIDER, 1);
     if (present === undefined) expect.fail('The job was not there.');
     await age(present, 11);
     await ledger.queue.touch([stolen]);

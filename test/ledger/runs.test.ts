@@ -6,6 +6,7 @@ import { quotaUsed, utcDay } from '../../src/ledger/quota.ts';
 import type { Run } from '../../src/ledger/run.ts';
 import type { FailedEnding } from '../../src/ledger/runs.ts';
 import { newAttempt, openTestLedger, success, type TestLedger, type TestReplica } from '../support/ledger.ts';
+import { PROVIDER } from '../support/made-up.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const clock = createManualClock();
@@ -48,8 +49,8 @@ const recordOf = ({ generation: { id } }: Run) =>
 /** Gives the job back and lets the second replica take it. */
 async function takeOver(run: Run): Promise<Run> {
   await ledger.queue.release([run.job]);
-  const jobs = await second.queue.fetch(100);
-  const [taken] = await second.runs.start(jobs.filter(({ id }) => id === run.job.id));
+  const jobs = await second.queue.fetch(PROVIDER, 100);
+  const [taken] = (await second.runs.start(jobs.filter(({ id }) => id === run.job.id))).runs;
   if (taken === undefined) throw new Error('The job was not taken over.');
   return taken;
 }
@@ -69,6 +70,15 @@ describe('starting a run', () => {
     expect(requestId).toBe('request-9');
   });
 
+  it('tells every replica of each generation that runs', async () => {
+    const told: string[] = [];
+    second.notifications.on('gesso_changes', (payload) => told.push(payload));
+    const [one, other] = [await ledger.run(), await ledger.run()];
+    const ids = [one, other].map(({ generation }) => generation.id);
+    await expect.poll(() => told).toEqual(expect.arrayContaining(ids));
+    expect(await second.runs.statusOf(one.generation.id)).toBe('RUNNING');
+  });
+
   it('keeps that deadline on a takeover, and brings the attempts that were made', async () => {
     const run = await ledger.run();
     const attempt = await begin(run);
@@ -84,19 +94,19 @@ describe('starting a run', () => {
     const run = await ledger.run();
     const taken = await takeOver(run);
     await second.runs.finish(taken, failed());
-    expect(await ledger.runs.start([run.job])).toEqual([]);
+    expect(await ledger.runs.start([run.job])).toEqual({ runs: [], refused: [] });
     expect(await recordOf(run)).toMatchObject([{ status: 'FAILED', job: 'completed' }]);
   });
 
   it('does not take a generation back from a later claim on its job', async () => {
     // As where a replica is stopped between its fetch and its start, for longer than its heartbeat.
     const { id } = await ledger.generation();
-    const [job] = (await ledger.queue.fetch(100)).filter((fetched) => fetched.id === id);
+    const [job] = (await ledger.queue.fetch(PROVIDER, 100)).filter((fetched) => fetched.id === id);
     if (job === undefined) expect.fail('The job was not fetched.');
     await ledger.queue.release([job]);
-    const [later] = await second.runs.start(await second.queue.fetch(100));
+    const [later] = (await second.runs.start(await second.queue.fetch(PROVIDER, 100))).runs;
     if (later === undefined) expect.fail('The job was not fetched again.');
-    expect(await ledger.runs.start([job])).toEqual([]);
+    expect(await ledger.runs.start([job])).toEqual({ runs: [], refused: [] });
     await expect(begin(later)).resolves.toBeDefined();
     expect(await recordOf(later)).toMatchObject([{ status: 'RUNNING', runner: later.runner, job: 'active' }]);
   });

@@ -12,7 +12,7 @@ import { ensureClient } from '../../src/ledger/clients.ts';
 import type { Run } from '../../src/ledger/run.ts';
 import type { SucceededEnding } from '../../src/ledger/runs.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
-import { makeAttempt } from './made-up.ts';
+import { makeAttempt, PROVIDER } from './made-up.ts';
 
 /** What a replica keeps in PostgreSQL, as the gateway opens it. */
 export interface TestReplica extends Records {
@@ -35,13 +35,21 @@ export interface TestLedger extends TestReplica {
   close(): Promise<void>;
 }
 
-export async function openTestLedger({ clock = systemClock }: { clock?: Clock } = {}): Promise<TestLedger> {
+export async function openTestLedger({
+  clock = systemClock,
+  environment = {},
+}: {
+  clock?: Clock;
+  /** On top of the defaults. */
+  environment?: Readonly<Record<string, string>>;
+} = {}): Promise<TestLedger> {
   const database: TestDatabase = await createTestDatabase();
   const config = readConfig({
     DATABASE_URL: database.url,
     GESSO_URL_SECRET: 'url-secret-of-the-tests',
     GESSO_DATA_DIR: tmpdir(),
     GESSO_DATABASE_POOL_SIZE: '5',
+    ...environment,
   });
   const closing = new AbortController();
   const pool = new pg.Pool({ connectionString: database.url, max: 2 });
@@ -51,6 +59,7 @@ export async function openTestLedger({ clock = systemClock }: { clock?: Clock } 
   async function openReplica(): Promise<TestReplica> {
     const log = pino({ enabled: false });
     const records = await openRecords({ config, log, clock, signal: closing.signal });
+    await records.queue.serve([PROVIDER]);
     const replica = { ...records, claims: createClaims({ ...records, now: clock.now }) };
     replicas.push(replica);
     return replica;
@@ -66,12 +75,13 @@ export async function openTestLedger({ clock = systemClock }: { clock?: Clock } 
     size: '1024x1024',
     delivery: 'AT_LEAST_ONCE',
     requestedProvider: undefined,
-    provider: 'made-up',
+    provider: PROVIDER,
     model: 'made-up-1',
     idempotencyKey: undefined,
     ordinal: 0,
     fingerprint: 'f'.repeat(64),
     imagesPerDay: undefined,
+    webhookUrl: undefined,
     ...changes,
   });
   async function generation(changes?: Partial<Claim>): Promise<Generation> {
@@ -90,9 +100,9 @@ export async function openTestLedger({ clock = systemClock }: { clock?: Clock } 
       const { id } = await generation(changes);
       // Jobs that other tests left behind come first.
       for (;;) {
-        const jobs = await first.queue.fetch(100);
+        const jobs = await first.queue.fetch(PROVIDER, 100);
         if (jobs.length === 0) throw new Error('The job was taken by another test.');
-        const [run] = await first.runs.start(jobs.filter((job) => job.id === id));
+        const [run] = (await first.runs.start(jobs.filter((job) => job.id === id))).runs;
         if (run !== undefined) return run;
       }
     },

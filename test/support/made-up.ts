@@ -11,6 +11,8 @@ import type {
 /** Nouns with nothing special about them, for tests that care for one field at a time. */
 
 export const NOON = new Date('2030-05-01T12:00:00.000Z');
+/** What the provider of the tests is called. */
+export const PROVIDER = 'made-up';
 const CLIENT_ID = '00000000-0000-7000-8000-00000000000c';
 const GENERATION_ID = '00000000-0000-7000-8000-000000000001';
 const ATTEMPT_ID = '00000000-0000-7000-8000-0000000000a1';
@@ -40,6 +42,7 @@ export const makeRequest = (changes: Partial<GenerationRequest> = {}): Generatio
   waitMs: 1_000,
   signal: undefined,
   fingerprint: fingerprintOf({ ...INTENT, ...changes }),
+  webhookUrl: undefined,
   quota: undefined,
   ...changes,
 });
@@ -56,7 +59,7 @@ export const makeGeneration = (changes: Partial<Generation> = {}): Generation =>
   ordinal: 0,
   fingerprint: fingerprintOf(INTENT),
   keyHeld: true,
-  provider: 'made-up',
+  provider: PROVIDER,
   model: 'made-up-1',
   failure: undefined,
   createdAt: NOON,
@@ -79,6 +82,7 @@ export const makeImage = (changes: Partial<Image> = {}): Image => ({
   revisedPrompt: undefined,
   thumbhash: undefined,
   createdAt: NOON,
+  removedAt: undefined,
   ...changes,
 });
 
@@ -94,7 +98,7 @@ export const makeAttempt = (changes: Partial<Attempt> = {}): Attempt => ({
   generationId: GENERATION_ID,
   number: 1,
   requestId: 'request-of-attempt-1',
-  provider: 'made-up',
+  provider: PROVIDER,
   outcome: 'PENDING',
   httpStatus: undefined,
   errorCode: undefined,
@@ -107,7 +111,7 @@ export const makeAttempt = (changes: Partial<Attempt> = {}): Attempt => ({
 export const makeRun = (changes: Partial<Run> = {}): Run => {
   const generation = makeGeneration({ status: 'RUNNING', finishedAt: undefined, ...changes.generation });
   return {
-    job: { id: generation.id, retryCount: 0 },
+    job: { id: generation.id, retryCount: 0, provider: PROVIDER, clientId: generation.clientId },
     runner: 'replica-1:0',
     requestId: 'request-1',
     attemptsMade: [],
@@ -122,7 +126,7 @@ export const makeAttemptRequest = (changes: Partial<AttemptRequest> = {}): Attem
   return {
     generation: run.generation,
     run,
-    provider: 'made-up',
+    provider: PROVIDER,
     attemptNumber: 1,
     deadlineAt: run.deadlineAt,
     signal: new AbortController().signal,

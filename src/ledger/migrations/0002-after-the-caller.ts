@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 
 /**
- * What outlives a caller: who is told of the end of a generation, and pictures that were removed by age. It only adds,
- * and what it adds to a table may be null: replicas of the version before write beside it.
+ * What outlives a caller: who is told of the end of a generation, pictures that were removed by age, and who waits and who
+ * runs. It only adds, and what it adds to a table may be null: replicas of the version before write beside it.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
@@ -19,4 +19,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     db,
   );
   await sql`create index images_by_time on images (created_at) where removed_at is null`.execute(db);
+  // Who waits and who runs, by provider and client, from the index alone, however many wait. It stands in for the one of
+  // open generations by id, which nothing asks.
+  await sql`
+    create index generations_by_turn on generations (status, provider, client_id, id)
+      where status in ('QUEUED', 'RUNNING')`.execute(db);
+  await sql`drop index generations_open`.execute(db);
 }
