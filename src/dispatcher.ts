@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts';
 import { createExecute, type ExecuteOptions } from './dispatcher/execute.ts';
 import { startHeartbeat } from './dispatcher/heartbeat.ts';
 import { createPump } from './dispatcher/pump.ts';
+import { createUpdates, type WatchRequest } from './dispatcher/updates.ts';
 import { createWaiters } from './dispatcher/waiters.ts';
 import {
   GatewayUnavailableError,
@@ -11,14 +12,19 @@ import {
 } from './errors.ts';
 import type { Generation } from './generation.ts';
 import { attemptsOf } from './ledger/attempts.ts';
+import { type Cancellation, type CancelRequest, createCancellations } from './ledger/cancellations.ts';
 import { createClaims } from './ledger/claims.ts';
 import { type Database, isConnectionError, orUnavailable } from './ledger/database.ts';
 import { endedAmong, generationsById } from './ledger/generations.ts';
 import { imagesOf } from './ledger/images.ts';
+import type { Limits } from './ledger/limits.ts';
 import { CHANNELS, type Notifications } from './ledger/notifications.ts';
 import type { Queue } from './ledger/queue.ts';
 import { endOfUtcDay } from './ledger/quota.ts';
 import type { Runs } from './ledger/runs.ts';
+import { createTurns } from './ledger/turns.ts';
+import type { Viewer } from './ledger/viewer.ts';
+import { MAX_WEBHOOKS_PER_GENERATION, type Webhooks } from './ledger/webhooks.ts';
 import type { GenerationAnswer, GenerationRequest } from './middleware/middleware.ts';
 import type { Provider } from './providers/provider.ts';
 
@@ -26,7 +32,11 @@ export interface DispatcherOptions {
   readonly db: Database;
   readonly queue: Queue;
   readonly runs: Runs;
+  /** Of generations that run at once, over all replicas. */
+  readonly limits: Limits | undefined;
   readonly notifications: Notifications;
+  /** Undefined where nobody may be told of an end. */
+  readonly webhooks: Webhooks | undefined;
   readonly providers: ReadonlyMap<string, Provider>;
   readonly attemptRing: ExecuteOptions['attemptRing'];
   readonly staging: ExecuteOptions['staging'];
@@ -43,13 +53,17 @@ export interface DispatcherOptions {
   readonly onError: (error: unknown, context: { generationId?: string; message: string }) => void;
 }
 
+/** What asks here has asked before who may see it. */
+const EVERYBODY: Viewer = { clientId: '', seesAll: true };
+
 /** After the calls were cut, how long their outcome may take to be written, in milliseconds. */
 const CUT_GRACE_MS = 3_000;
 
 /** The durable queue between the rings: claims generations, runs those that it fetches, and lets callers wait. */
 export function createDispatcher(options: DispatcherOptions) {
-  const { db, queue, runs, notifications, providers, clock, cutting, replicaId, onError } = options;
-  const claims = createClaims({ db, queue, now: clock.now, replicaId });
+  const { db, queue, runs, notifications, webhooks, providers, clock, cutting, replicaId, onError } = options;
+  const claims = createClaims({ db, queue, now: clock.now, replicaId, webhooks });
+  const cancellations = createCancellations({ db, queue, now: clock.now, webhooks });
   const draining = new AbortController();
 
   const waiters = createWaiters({
@@ -62,6 +76,17 @@ export function createDispatcher(options: DispatcherOptions) {
       return generations.map((generation) => ({ generation, image: images.get(generation.id) }));
     },
     onError: (error) => onError(error, { message: 'looking up ended generations failed' }),
+  });
+
+  const updates = createUpdates({
+    async find(ids) {
+      const [generations, attempts] = await Promise.all([
+        generationsById(db, EVERYBODY, ids),
+        attemptsOf(db, ids),
+      ]);
+      return generations.map((generation) => ({ generation, attempts: attempts.get(generation.id) ?? [] }));
+    },
+    onError: (error) => onError(error, { message: 'looking up watched generations failed' }),
   });
 
   const execute = createExecute({
@@ -80,6 +105,8 @@ export function createDispatcher(options: DispatcherOptions) {
   });
   const pump = createPump({
     ...options,
+    turns: createTurns(db),
+    providers: [...providers.keys()],
     execute,
     onError: (error) => onError(error, { message: 'taking jobs failed' }),
   });
@@ -93,15 +120,32 @@ export function createDispatcher(options: DispatcherOptions) {
     // What was put there from here has woken the pump already.
     if (from !== replicaId) pump.wake();
   });
+  notifications.on(CHANNELS.changes, (id) => updates.lookUp([id]));
   notifications.on(CHANNELS.generations, (id) => {
+    pump.wakeIfLimited();
+    updates.lookUp([id]);
     // What ends here is told to its waiters as it ends.
     if (!pump.isRunning(id)) waiters.lookUp([id]);
   });
+  notifications.on(CHANNELS.cancellations, stop);
   notifications.onLoss(heartbeat.pause);
   notifications.onResume(() => {
     pump.wake();
     waiters.lookUpAll();
+    updates.lookUpAll();
+    stopCanceled().catch((error: unknown) => onError(error, { message: 'looking for cancels failed' }));
   });
+
+  /** The generation was canceled: the call that is made for it ends, if it is made here. */
+  function stop(generationId: string): void {
+    pump.cancel(generationId);
+    waiters.lookUp([generationId]);
+  }
+
+  /** Those that were canceled while their word could not be heard. */
+  async function stopCanceled(): Promise<void> {
+    for (const { id, status } of await endedAmong(db, pump.runningIds())) if (status === 'CANCELED') stop(id);
+  }
 
   function choose(request: GenerationRequest): Provider {
     const { provider: name, size } = request;
@@ -115,6 +159,18 @@ export function createDispatcher(options: DispatcherOptions) {
       throw new InvalidInputError([{ path: ['input', 'size'], message }]);
     }
     return provider;
+  }
+
+  /** Who asks for a generation that there is already may want to be told of its end all the same. */
+  async function joinByWebhook({ id, clientId }: Generation, url: string | undefined): Promise<void> {
+    if (url === undefined || webhooks === undefined) return;
+    const joined = await orUnavailable(
+      webhooks.join({ generationId: id, clientId, url }),
+      'The ledger is away; ask again with the same idempotency key.',
+    );
+    if (joined === 'noted') return;
+    const message = `is one too many: ${MAX_WEBHOOKS_PER_GENERATION} others are told of this generation.`;
+    throw new InvalidInputError([{ path: ['input', 'webhookUrl'], message }]);
   }
 
   /** The generation as it is now: it has gone on while its caller waited. */
@@ -150,6 +206,7 @@ export function createDispatcher(options: DispatcherOptions) {
         ordinal: request.ordinal,
         fingerprint: request.fingerprint,
         imagesPerDay: request.quota?.imagesPerDay,
+        webhookUrl: request.webhookUrl,
       });
       const claim = await orUnavailable(
         claiming,
@@ -161,6 +218,7 @@ export function createDispatcher(options: DispatcherOptions) {
       if (replayed && generation.fingerprint !== request.fingerprint) {
         throw new IdempotencyConflictError(generation);
       }
+      if (replayed) await joinByWebhook(generation, request.webhookUrl);
       if (replayed && generation.finishedAt !== undefined) {
         return { generation, image: claim.image, replayed };
       }
@@ -173,6 +231,19 @@ export function createDispatcher(options: DispatcherOptions) {
       const hasWaited = request.waitMs > 0 && request.signal?.aborted !== true;
       return { ...(hasWaited ? await look(generation) : { generation, image: undefined }), replayed };
     },
+
+    /** Cancels a generation, wherever it waits or runs. */
+    async cancel(request: CancelRequest): Promise<Cancellation> {
+      const cancellation = await orUnavailable(
+        cancellations.cancel(request),
+        'The ledger is away; ask again to cancel.',
+      );
+      if (cancellation.kind === 'canceled') stop(cancellation.generation.id);
+      return cancellation;
+    },
+
+    /** The generation as it is now, then every change until it ends, wherever it runs. */
+    watch: (request: WatchRequest): AsyncIterableIterator<Generation> => updates.watch(request),
 
     start: pump.start,
 
@@ -190,7 +261,7 @@ export function createDispatcher(options: DispatcherOptions) {
       tooLong.abort();
       clearTimeout(timer);
       waiters.releaseAll();
-      await Promise.all([heartbeat.stop(), waiters.close(), claims.settle(), runs.settle()]);
+      await Promise.all([heartbeat.stop(), waiters.close(), updates.close(), claims.settle(), runs.settle()]);
     },
   };
 }

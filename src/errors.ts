@@ -28,6 +28,12 @@ export class ForbiddenError extends GatewayError {
   readonly code = 'FORBIDDEN';
 }
 
+/** The client has as many subscriptions open as it may: HTTP 429. */
+export class TooManySubscriptionsError extends GatewayError {
+  readonly code = 'TOO_MANY_SUBSCRIPTIONS';
+  override readonly retryable = true;
+}
+
 /** What was asked for by id is not there, or not for this caller: HTTP 404. */
 export class NotFoundError extends GatewayError {
   readonly code = 'NOT_FOUND';

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { Keyv } from 'keyv';
 import { sql } from 'kysely';
 import { type Logger, pino } from 'pino';
@@ -8,23 +9,15 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { ConfigError, GatewayUnavailableError } from './errors.ts';
-import { createImagePort } from './gateway/image-port.ts';
-import { createReads } from './gateway/reads.ts';
+import { createEdge } from './gateway/edge.ts';
+import { openPictures } from './gateway/pictures.ts';
 import { openRecords } from './gateway/records.ts';
-import { bootstrapKey, type DevelopmentKey, developmentKey, urlSecret } from './gateway/secrets.ts';
-import { createApp } from './http/app.ts';
-import { createAuthenticator } from './http/authenticate.ts';
-import { createGraphql } from './http/graphql.ts';
-import { createImageRoutes } from './http/images.ts';
-import { createKeyUse } from './http/key-use.ts';
+import { type DevelopmentKey, developmentKey } from './gateway/secrets.ts';
+import { createWebhookCourier, type WebhookTestOptions, webhookSecrets } from './gateway/webhooks.ts';
 import { createMeasure } from './images/measure.ts';
-import { openBlobStore } from './images/open-store.ts';
-import { createRenditions } from './images/renditions.ts';
-import { createUrlSigner } from './images/signed-urls.ts';
-import { createStaging } from './images/staging.ts';
-import { createApiKey, findApiKey, noteKeyUse, revokeApiKey } from './ledger/api-keys.ts';
-import { orUnavailable } from './ledger/database.ts';
-import { CHANNELS } from './ledger/notifications.ts';
+import { createApiKey, revokeApiKey } from './ledger/api-keys.ts';
+import { openElsewhere } from './ledger/generations.ts';
+import { refuseUnknownProviders } from './ledger/limits.ts';
 import { audit } from './middleware/audit.ts';
 import { authorize } from './middleware/authorize.ts';
 import { deadline } from './middleware/deadline.ts';
@@ -43,8 +36,9 @@ import type { GessoConfig, GessoPlugin } from './plugin.ts';
 import { createHealth } from './provider-health.ts';
 import { createBetterToken } from './providers/bettertoken.ts';
 import type { Provider } from './providers/provider.ts';
+import { keepMsOf } from './retention/removal.ts';
+import { startRetention } from './retention/retention.ts';
 import type { GatewayPort } from './schema/context.ts';
-import { schema } from './schema/index.ts';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -54,11 +48,15 @@ export interface GatewayOptions {
   readonly publicUrl: () => string;
   readonly log?: Logger;
   readonly clock?: Clock;
+  /** For tests alone. */
+  readonly webhooks?: WebhookTestOptions;
 }
 
 export interface Gateway {
   /** Answers one HTTP request. */
   readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** Takes over a connection that asks to be a WebSocket, for subscriptions. */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** The key for the first steps, as long as it works; its secret only when it was made just now. */
   readonly developmentKey: DevelopmentKey | undefined;
   /**
@@ -73,45 +71,45 @@ export interface Gateway {
 /** How many answers the idempotency cache remembers; losing one costs a query. */
 const CACHE_ENTRIES = 10_000;
 const CACHE_TTL_MS = 24 * 3600 * 1000;
-/** Staged files that nobody came back for in this time are removed at start, in milliseconds. */
+/** Staged files that nobody came back for in this time are removed, in milliseconds. */
 const STAGED_KEEP_MS = 7 * 24 * 3600 * 1000;
 
 /** The composition root: configuration in, a gateway out. The only file that imports concrete plug-ins. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, extensions = {}, publicUrl, log = pino({ enabled: false }), clock = systemClock } = options;
   const { now } = clock;
+  const keepMs = keepMsOf(config);
   const cutting = new AbortController();
   let draining = false;
 
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
-  const store = await openBlobStore(config.storageUrl);
-  const staging = await createStaging({
-    folder: join(config.dataDir, 'staging'),
-    rejectedFolder: join(config.dataDir, 'rejected'),
-    drainsAtOnce: config.bodiesAtOnce,
-  });
-  const renditions = await createRenditions({
-    store,
-    folder: join(config.dataDir, 'renditions'),
-    maxBytes: config.renditionCacheBytes,
-    // With two decodes it leaves a thread of libuv's four to the disk.
-    rendersAtOnce: 1,
-  });
   // What is open already is closed again when a later step refuses, or the process could not end.
   await using opened = new AsyncDisposableStack();
+  const pictures = await openPictures({ config, publicUrl, now, log });
+  opened.defer(pictures.close);
+  const { store, staging, renditions } = pictures;
   const records = await openRecords({ config, log, clock, signal: cutting.signal });
   opened.defer(records.close);
-  const { db, queue, runs, notifications, attemptLog, auditTrail } = records;
+  const { db, queue, runs, limits, notifications, webhooks, attemptLog, auditTrail } = records;
 
   const builtIn = core();
   const added = extensions.plugins ?? [];
   const providers = new Map<string, Provider>();
   // Whoever adds a provider of their own means it; the built-in one is the default where nobody does.
   for (const provider of [...added, builtIn].flatMap((plugin) => plugin.providers ?? [])) {
+    if (!/^[a-z0-9-]+$/.test(provider.name)) {
+      const rule = 'must be lowercase letters, digits and hyphens';
+      throw new ConfigError(`The name of the provider "${provider.name}" ${rule}.`);
+    }
     if (providers.has(provider.name)) throw new ConfigError(`Two providers are called "${provider.name}".`);
     providers.set(provider.name, provider);
   }
   if (providers.size === 0) throw new ConfigError('No provider is configured.');
+  refuseUnknownProviders(limits, [...providers.keys()]);
+  await queue.serve(providers.keys());
+  for (const { provider, count } of await openElsewhere(db, [...providers.keys()])) {
+    log.warn({ provider, count }, 'generations wait for a provider that is not configured here');
+  }
   const health = new Map([...providers.keys()].map((name) => [name, createHealth({ now })]));
 
   function core(): GessoPlugin {
@@ -136,7 +134,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       requestMiddleware: [
         audit({ append: auditTrail.append, onError }),
         authorize(),
-        idempotency({ cache, ttlMs: CACHE_TTL_MS }),
+        idempotency({ cache, ttlMs: CACHE_TTL_MS, keepMs, now }),
         quota(),
       ].map((middleware) => ({ middleware })),
       attemptMiddleware: [
@@ -170,7 +168,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     db,
     queue,
     runs,
+    limits,
     notifications,
+    webhooks,
     providers,
     attemptRing,
     staging,
@@ -201,17 +201,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     return [builtIn, ...added].flatMap((plugin) => [...(plugin[ring] ?? [])]) as unknown as Places;
   }
 
-  const nowMs = () => now().getTime();
-  const signer = createUrlSigner({
-    secret: await urlSecret(config),
-    publicUrl,
-    now: nowMs,
-    roundUpToMs: 1000,
-  });
-  const imagePort = createImagePort({ signer, store, urlLifetimeSeconds: config.urlLifetimeSeconds, now });
   const port: GatewayPort = {
     generate: requestRing,
+    cancel: dispatcher.cancel,
+    watch: dispatcher.watch,
     maxWaitMs: config.waitMs,
+    webhookHosts: config.webhookHosts,
+    webhookSecret: webhookSecrets(config),
     providers: [...providers.values()].map(({ name, models, sizes }) => ({
       name,
       models,
@@ -226,66 +222,58 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         .catch((error: unknown) => log.error({ err: error }, 'the line of a denial was lost'));
     },
     now,
-    images: imagePort,
+    images: pictures.port,
   };
 
-  const keyUse = createKeyUse(
-    (ids) => noteKeyUse(db, ids, now()),
-    (error) => log.warn({ err: error }, 'when keys were last used could not be noted'),
-  );
-  const authenticator = createAuthenticator({
-    findKey: (publicId) => orUnavailable(findApiKey(db, publicId), 'The ledger is away; ask again.'),
-    bootstrap: await bootstrapKey(config, db, clock),
-    mayCache: () => notifications.listening,
-    onUse: keyUse.add,
+  const courier = createWebhookCourier({
+    config,
+    jobs: records.webhookJobs,
+    notifications,
+    imageUrl: (image) => pictures.port.url(image, undefined),
+    clock,
+    log,
+    testing: options.webhooks ?? {},
   });
-  notifications.on(CHANNELS.keys, authenticator.forget);
-  notifications.onLoss(authenticator.forgetAll);
-
-  const graphql = createGraphql({
-    schema,
-    production: config.production,
-    imagesPerOperation: config.imagesPerOperation,
-    onUnexpected: (error) => log.error({ err: error }, 'a resolver failed unexpectedly'),
-  });
-  const app = createApp({
-    graphql,
-    authenticator,
-    images: createImageRoutes({ signer, store, renditions, now: nowMs, log }),
-    createContext: ({ principal, requestId, signal }) => ({
-      principal,
-      requestId,
-      signal,
-      gateway: port,
-      read: createReads(db, principal, now),
-    }),
+  const edge = await createEdge({
+    config,
+    db,
+    notifications,
+    port,
+    images: pictures.routes,
     async ready() {
       if (draining) throw new GatewayUnavailableError('The gateway is shutting down.');
       await Promise.all([sql`select 1`.execute(db), store.check()]);
     },
+    clock,
     log,
   });
-
   const firstKey = await developmentKey(config, db, clock);
   await staging.sweep({ olderThanMs: STAGED_KEEP_MS });
   dispatcher.start();
+  courier?.start();
+  const keepStagedMs = STAGED_KEEP_MS;
+  const retention = startRetention({ db, store, staging, renditions, keepMs, keepStagedMs, clock, log });
   opened.move();
 
   return {
-    fetch: app.fetch,
+    fetch: edge.fetch,
+    upgrade: edge.upgrade,
     developmentKey: firstKey,
     async drain() {
       draining = true;
-      await dispatcher.drain(config.drainMs);
+      edge.endLive();
+      const { drainMs } = config;
+      await Promise.all([dispatcher.drain(drainMs), courier?.drain(drainMs), retention.stop()]);
     },
     async close() {
       // Every step is taken, also when one before it fails.
       await using closing = new AsyncDisposableStack();
+      closing.defer(pictures.close);
       closing.defer(records.close);
+      closing.defer(retention.stop);
       for (const provider of providers.values()) closing.defer(() => provider.close());
-      closing.defer(async () => void (await graphql.dispose()));
       closing.defer(auditTrail.settle);
-      closing.defer(keyUse.close);
+      closing.defer(edge.close);
     },
   };
 }

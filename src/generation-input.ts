@@ -2,6 +2,7 @@ import { type InputIssue, InvalidInputError } from './errors.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { DeliveryGuarantee, ImageSize, Principal } from './generation.ts';
 import type { GenerationRequest } from './middleware/middleware.ts';
+import { checkWebhookUrl } from './webhooks/webhook-url.ts';
 
 export const MAX_PROMPT_LENGTH = 32_000;
 export const MAX_IMAGES_AT_ONCE = 10;
@@ -14,6 +15,8 @@ export interface GenerationInput {
   readonly provider: string | undefined;
   readonly idempotencyKey: string | undefined;
   readonly waitSeconds: number | undefined;
+  /** Not of `generateImages`. */
+  readonly webhookUrl: string | undefined;
   /** Only of `generateImages`. */
   readonly count?: number;
 }
@@ -24,6 +27,8 @@ export interface Caller {
   readonly signal: AbortSignal;
   /** The longest wait, in milliseconds. */
   readonly maxWaitMs: number;
+  /** Hosts that a `webhookUrl` may name; undefined where there is none. */
+  readonly webhookHosts: readonly string[] | undefined;
 }
 
 /**
@@ -32,6 +37,11 @@ export interface Caller {
  */
 export function toGenerationRequests(input: GenerationInput, caller: Caller): GenerationRequest[] {
   const issues = checkGenerationInput(input);
+  const webhook =
+    input.webhookUrl === undefined ? undefined : checkWebhookUrl(input.webhookUrl, caller.webhookHosts);
+  if (webhook !== undefined && 'problem' in webhook) {
+    issues.push({ path: ['input', 'webhookUrl'], message: webhook.problem });
+  }
   if (issues.length > 0) throw new InvalidInputError(issues);
   const { prompt, size, delivery, provider, idempotencyKey, waitSeconds, count } = input;
   const { principal, requestId, signal, maxWaitMs } = caller;
@@ -48,6 +58,7 @@ export function toGenerationRequests(input: GenerationInput, caller: Caller): Ge
     waitMs: waitSeconds === undefined ? maxWaitMs : Math.min(waitSeconds * 1_000, maxWaitMs),
     signal,
     fingerprint: fingerprintOf({ prompt, size, delivery, provider }),
+    webhookUrl: webhook !== undefined && 'url' in webhook ? webhook.url : undefined,
     quota: undefined,
   }));
 }

@@ -9,6 +9,7 @@ const caller = {
   requestId: 'request-1',
   signal: new AbortController().signal,
   maxWaitMs: 60_000,
+  webhookHosts: ['hooks.example.com'],
 };
 const input = (changes: Partial<GenerationInput> = {}): GenerationInput => ({
   prompt: 'a lighthouse',
@@ -17,6 +18,7 @@ const input = (changes: Partial<GenerationInput> = {}): GenerationInput => ({
   provider: undefined,
   idempotencyKey: undefined,
   waitSeconds: undefined,
+  webhookUrl: undefined,
   ...changes,
 });
 const requests = (changes?: Partial<GenerationInput>) => toGenerationRequests(input(changes), caller);
@@ -49,6 +51,7 @@ describe('toGenerationRequests', () => {
         ordinal: 0,
         waitMs: 60_000,
         fingerprint,
+        webhookUrl: undefined,
         quota: undefined,
       },
     ]);
@@ -110,6 +113,16 @@ describe('toGenerationRequests: the other fields', () => {
   it('a wait is not negative', () => {
     expect(refusals({ waitSeconds: -1 })).toHaveProperty(['input.waitSeconds']);
     expect(refusals({ waitSeconds: 0 })).toEqual({});
+  });
+
+  it('a webhookUrl names a host that is allowed, and is no part of the intent', () => {
+    const [plain] = requests();
+    const [told] = requests({ webhookUrl: 'https://Hooks.example.com/a/../b' });
+    expect(told).toEqual({ ...plain, webhookUrl: 'https://hooks.example.com/b' });
+    expect(refusals({ webhookUrl: 'https://other.example.com/', prompt: '' })).toEqual({
+      'input.webhookUrl': 'has a host that this gateway does not allow.',
+      'input.prompt': 'must not be empty.',
+    });
   });
 
   it('a count is 1 to 10', () => {

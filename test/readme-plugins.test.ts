@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -55,6 +55,8 @@ describe('the TypeScript samples', () => {
     };
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(configuration));
     await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
+    // What a reader would have installed.
+    await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
     const check = promisify(execFile)(process.execPath, [tsc, '--noEmit', '-p', folder]);
     // What tsc complains of is on its standard output.

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endingOf } from '../src/dispatcher/ending.ts';
 import { InvalidPictureError, ProviderFailure, StorageError } from '../src/errors.ts';
 import { type Attempt, type Generation, SCOPES } from '../src/generation.ts';
+import { endingOfCancel } from '../src/ledger/cancellations.ts';
 import { ATTEMPT_RING, REQUEST_RING } from '../src/pipeline.ts';
 import { resultOf } from '../src/schema/generate-image-result.ts';
 import { createTestDatabase, type TestDatabase } from './support/database.ts';
@@ -71,11 +72,15 @@ describe('docs/idempotency.md', () => {
     [new InvalidPictureError(''), attempt('PENDING')],
     [new StorageError(''), attempt('PENDING')],
   ];
-  const [success, ...rows] = tableOf('docs/idempotency.md', 'How it ends');
+  /** The last rows: what was canceled, by the attempts on record. */
+  const CANCELS = [attempt('NOT_ACCEPTED'), attempt('PENDING')];
+  const [success, ...all] = tableOf('docs/idempotency.md', 'How it ends');
+  const rows = all.slice(0, ENDINGS.length);
+  const canceled = all.slice(ENDINGS.length);
 
   it('has a row for every ending', () => {
     expect(success?.slice(1)).toEqual(['`GenerateImageSuccess`', '', 'held', 'held']);
-    expect(rows).toHaveLength(ENDINGS.length);
+    expect(all).toHaveLength(ENDINGS.length + CANCELS.length);
   });
 
   it.each(rows.map((row, index) => ({ row, ending: ENDINGS[index] ?? [undefined, []] })))(
@@ -91,6 +96,22 @@ describe('docs/idempotency.md', () => {
         expect(keyHeld).toBe(keys[index] === 'held');
         const said = retryable === 'with a free key' ? keys[index] === 'free' : retryable === 'yes';
         expect(result).toHaveProperty('retryable', said);
+      }
+    },
+  );
+
+  it.each(canceled.map((row, index) => ({ row, attempts: CANCELS[index] ?? [] })))(
+    'says as it is: $row.0',
+    ({ row: [, answer, retryable, ...keys], attempts }) => {
+      expect(answer).toBe('`GenerationCanceledError`');
+      for (const [index, delivery] of (['AT_LEAST_ONCE', 'AT_MOST_ONCE'] as const).entries()) {
+        const { keyHeld } = endingOfCancel(delivery, attempts);
+        const generation = { status: 'CANCELED', keyHeld } as Generation;
+        expect(keyHeld).toBe(keys[index] === 'held');
+        const said = retryable === 'with a free key' ? keys[index] === 'free' : retryable === 'yes';
+        expect(resultOf({ generation, image: undefined, replayed: false })).toMatchObject({
+          retryable: said,
+        });
       }
     },
   );
@@ -163,6 +184,7 @@ describe('docs/errors.md', () => {
     TOO_MANY_IMAGES: () =>
       post({ query: 'mutation { generateImages(input: { prompt: "a boat", count: 3 }) { __typename } }' }),
     METHOD_NOT_ALLOWED: () => fetch(`${gateway.url}/graphql`, { method: 'PUT' }),
+    NOT_FOUND: () => post({ query: 'subscription { generationUpdated(id: "nothing") { id } }' }),
     PAYLOAD_TOO_LARGE: () => post({ query: ' '.repeat(1024 * 1024) }),
     UNSUPPORTED_MEDIA_TYPE: () => post('{}', { 'content-type': 'text/plain' }),
     UNSUPPORTED_CONTENT_ENCODING: () => post('{}', { 'content-encoding': 'gzip' }),
@@ -173,7 +195,13 @@ describe('docs/errors.md', () => {
     URL_EXPIRED: expiring,
     RANGE_NOT_SATISFIABLE: () => fetch(url, { headers: { range: 'bytes=999999999-' } }),
   };
-  const UNPROVOKED = ['INTERNAL_SERVER_ERROR', 'SERVICE_UNAVAILABLE', 'IMAGE_NOT_FOUND', 'STORAGE_FAILED'];
+  const UNPROVOKED = [
+    'INTERNAL_SERVER_ERROR',
+    'SERVICE_UNAVAILABLE',
+    'TOO_MANY_SUBSCRIPTIONS',
+    'IMAGE_NOT_FOUND',
+    'STORAGE_FAILED',
+  ];
 
   const topLevel = tableOf('docs/errors.md', 'Top-level errors');
   const ofImages = tableOf('docs/errors.md', 'Image URLs');

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startedId } from './support/background.ts';
 import { createTestDatabase } from './support/database.ts';
 import { createGraphqlClient, type GraphqlClient } from './support/graphql-client.ts';
 import {
@@ -11,7 +12,7 @@ import {
   startSampleGateway,
   substitute,
 } from './support/readme-gateway.ts';
-import { sampleOf, samplesOf } from './support/readme-pages.ts';
+import { ROOT, sampleOf, samplesOf } from './support/readme-pages.ts';
 
 /** Commands that a test can't run: they install, serve for ever, or would run this very test. */
 const NOT_RUN = [
@@ -28,6 +29,7 @@ const NOT_RUN = [
 const FIRST_IMAGE = 'curl -s http://localhost:4000/graphql';
 const DOWNLOAD = 'curl -o lighthouse.png';
 const KEYS = 'npx node src/main.ts keys create';
+const SUBSCRIBE = 'curl -sN http://localhost:4000/graphql';
 const PRODUCTION = 'npx node --env-file=production.env';
 
 const commandsIn = (block: string): string[] =>
@@ -38,7 +40,7 @@ const commandsIn = (block: string): string[] =>
 
 describe('the shell samples', () => {
   it('are each run by a test, or can not be', () => {
-    const run = [FIRST_IMAGE, DOWNLOAD, KEYS, PRODUCTION];
+    const run = [FIRST_IMAGE, DOWNLOAD, SUBSCRIBE, KEYS, PRODUCTION];
     const others = samplesOf('sh').filter(({ text }) => !run.some((beginning) => text.startsWith(beginning)));
     expect(new Set(others.flatMap(({ text }) => commandsIn(text)))).toEqual(new Set(NOT_RUN));
   });
@@ -82,6 +84,29 @@ describe('a newcomer', () => {
   it('gets the same image again, for nothing', async () => {
     const again = JSON.parse(await sh(FIRST_IMAGE, { 'localhost:4000': `localhost:${gateway.port}` }));
     expect(again.data.generateImage).toMatchObject({ __typename: 'GenerateImageSuccess', replayed: true });
+  });
+
+  it('subscribes to a generation, by curl and by the program of docs/background.md', async () => {
+    const key = (await readFile(join(gateway.folder, '.gesso', 'development-key'), 'utf8')).trim();
+    const client = createGraphqlClient(() => gateway.url, key);
+    const id = await startedId(client, { prompt: 'A paper boat that is watched' });
+    const address = { 'localhost:4000': `localhost:${gateway.port}` };
+    const { text } = sampleOf('docs/background.md', 'sh', SUBSCRIBE);
+    const byCurl = await runInBash(
+      substitute(text, { ...address, '<the id of the generation>': id }),
+      gateway.folder,
+    );
+    expect(byCurl).toContain('"status":"SUCCEEDED"');
+    expect(byCurl).toContain('event: complete');
+
+    const sample = sampleOf('docs/background.md', 'ts', '// watch.ts');
+    await writeFile(join(gateway.folder, 'watch.mts'), substitute(sample.text, address));
+    await symlink(join(ROOT, 'node_modules'), join(gateway.folder, 'node_modules'));
+    const byProgram = await runInBash(
+      `GESSO_API_KEY=${key} ${process.execPath} watch.mts ${id}`,
+      gateway.folder,
+    );
+    expect(byProgram).toContain("status: 'SUCCEEDED'");
   });
 
   it('makes a key beside the running gateway, calls with it, and finds it in the list', async () => {

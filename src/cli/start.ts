@@ -34,10 +34,12 @@ export function startCommand(): Command {
     const gateway = await createGateway({ config, extensions, publicUrl, log });
     opened.defer(gateway.close);
     const { host } = config;
-    const listener = await listen({ fetch: gateway.fetch, port, host }).catch(async (error: unknown) => {
-      await gateway.drain();
-      throw error;
-    });
+    const listener = await listen({ fetch: gateway.fetch, upgrade: gateway.upgrade, port, host }).catch(
+      async (error: unknown) => {
+        await gateway.drain();
+        throw error;
+      },
+    );
     port = listener.port;
     announce(config, { url: publicUrl(), port }, gateway.developmentKey, sandbox);
 

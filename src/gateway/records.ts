@@ -6,12 +6,16 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { createAttemptLog } from '../ledger/attempts.ts';
 import { createAuditTrail } from '../ledger/audit.ts';
+import { oneAtATime } from '../ledger/boss.ts';
 import { openDatabase } from '../ledger/database.ts';
 import { startEmbeddedPostgres } from '../ledger/embedded/embedded-postgres.ts';
+import { limitsOf } from '../ledger/limits.ts';
 import { migrate } from '../ledger/migrate.ts';
 import { openNotifications } from '../ledger/notifications.ts';
 import { openQueue } from '../ledger/queue.ts';
 import { createRuns } from '../ledger/runs.ts';
+import { createWebhookJobs, installWebhookQueue } from '../ledger/webhook-jobs.ts';
+import { createWebhooks } from '../ledger/webhooks.ts';
 
 export interface RecordsOptions {
   readonly config: Config;
@@ -43,7 +47,7 @@ export async function openRecords({ config, log, clock, signal }: RecordsOptions
   const { db, pool } = openDatabase({
     connection: server.connection,
     poolSize: config.databasePoolSize,
-    onIdleError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+    onLostConnection: (error) => log.warn({ err: error }, 'a database connection was lost'),
   });
   opened.defer(() => db.destroy());
   await migrate(db);
@@ -56,6 +60,12 @@ export async function openRecords({ config, log, clock, signal }: RecordsOptions
   opened.defer(() => queue.close());
   // The embedded server's lock proves that nobody else runs: what is at work there is of an earlier life.
   if (server.embedded) await queue.releaseAll();
+  // Also where no host may be told from here: what ends here may have been asked for at a replica that tells it.
+  const telling = { db, boss: queue.boss, now: clock.now };
+  const webhooks = createWebhooks(telling);
+  const webhookJobs = createWebhookJobs(telling);
+  await oneAtATime(pool, () => installWebhookQueue(queue.boss));
+  if (server.embedded) await webhookJobs.releaseAll();
   const notifications = await openNotifications({
     connection: server.connection,
     onError: (error) => log.warn({ err: error }, 'the LISTEN connection was lost'),
@@ -67,11 +77,13 @@ export async function openRecords({ config, log, clock, signal }: RecordsOptions
     onRetry: (error: unknown) => log.warn({ err: error }, 'the database is away; trying again'),
   };
   const replicaId = `${hostname()}:${process.pid}:${uuidv7()}`;
+  const limits = limitsOf(config);
   const stack = opened.move();
   return {
     db,
     replicaId,
     queue,
+    limits,
     notifications,
     attemptLog: createAttemptLog({ db, now: clock.now, waiting }),
     auditTrail: createAuditTrail({ db, now: clock.now }),
@@ -81,7 +93,11 @@ export async function openRecords({ config, log, clock, signal }: RecordsOptions
       now: clock.now,
       replicaId,
       deadlineMs: config.deadlineMs,
+      limits,
+      webhooks,
     }),
+    webhooks,
+    webhookJobs,
     close: () => stack.disposeAsync(),
   };
 }

@@ -20,8 +20,7 @@ export type WebhookTestOptions = Pick<
 
 export interface WebhookCourierOptions {
   readonly config: Config;
-  /** Undefined where no webhooks are sent. */
-  readonly jobs: WebhookJobs | undefined;
+  readonly jobs: WebhookJobs;
   readonly notifications: Notifications;
   /** A signed URL of the original, of the configured lifetime. */
   readonly imageUrl: (image: Image) => string;
@@ -42,7 +41,7 @@ export const webhookSecrets =
 export function createWebhookCourier(options: WebhookCourierOptions): Courier | undefined {
   const { config, jobs, notifications, imageUrl, clock, log, testing } = options;
   const { webhookHosts: hosts, webhookSecret: secret } = config;
-  if (jobs === undefined || hosts === undefined || secret === undefined) return undefined;
+  if (hosts === undefined || secret === undefined) return undefined;
   const { delaySeconds, ...transport } = testing;
   const courier = createCourier({
     jobs,

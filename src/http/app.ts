@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
@@ -7,6 +8,7 @@ import type { Principal } from '../generation.ts';
 import type { Context as SchemaContext } from '../schema/context.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Graphql } from './graphql.ts';
+import { cuttable, isEventStream, type Live } from './live.ts';
 
 export interface AppOptions {
   readonly graphql: Graphql;
@@ -17,6 +19,7 @@ export interface AppOptions {
     requestId: string;
     signal: AbortSignal;
   }) => SchemaContext;
+  readonly live: Live;
   /** Resolves when the gateway can take work. */
   readonly ready: () => Promise<void>;
   readonly log: Logger;
@@ -26,12 +29,17 @@ const MAX_BODY_BYTES = 1024 * 1024;
 /** What a request id of a caller may be; any other is replaced, so that none forges a log line. */
 const REQUEST_ID = /^[A-Za-z0-9._:/+=-]{1,128}$/;
 
+/** What the server hands on of the connection; nothing where the gateway is called without one. */
+type Bindings = Partial<HttpBindings>;
+const destroyOf = ({ outgoing }: Bindings) =>
+  outgoing === undefined ? undefined : () => void outgoing.destroy();
+
 type Variables = { requestId: string; principal: Principal | undefined };
 
 /** Every route of the one listener. */
-export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
-  const { graphql, authenticator, images, createContext, ready, log } = options;
-  const app = new Hono<{ Variables: Variables }>();
+export function createApp(options: AppOptions): Hono<{ Bindings: Bindings; Variables: Variables }> {
+  const { graphql, authenticator, images, createContext, live, ready, log } = options;
+  const app = new Hono<{ Bindings: Bindings; Variables: Variables }>();
 
   app.use(async function traceAndLog(c, next) {
     const startedAt = performance.now();
@@ -70,7 +78,12 @@ export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
       return c.json({ status: 'unavailable' }, 503);
     }
   });
-  app.all('/images/*', (c) => images(c.req.raw));
+  app.all('/images/*', async (c) =>
+    cuttable(await images(c.req.raw), {
+      destroy: destroyOf(c.env),
+      onError: (error) => log.error({ err: error }, 'an image broke off'),
+    }),
+  );
 
   // Only JSON makes a browser ask first (CORS preflight), so that no foreign page can send a paid mutation.
   app.post('/graphql', async function requireJson(c, next) {
@@ -116,12 +129,27 @@ export function createApp(options: AppOptions): Hono<{ Variables: Variables }> {
     }
     c.set('principal', principal);
     const request = c.req.raw;
-    const response = await graphql.handle(
-      request,
-      createContext({ principal, requestId: c.get('requestId'), signal: request.signal }),
-    );
+    // From here on, so that a key that is revoked while the answer is made ends it too.
+    const revocation = principal === undefined ? undefined : authenticator.watch(principal);
+    let response: Response | undefined;
+    try {
+      response = await graphql.handle(
+        request,
+        createContext({ principal, requestId: c.get('requestId'), signal: request.signal }),
+      );
+    } finally {
+      if (response === undefined || !isEventStream(response)) revocation?.release();
+    }
     if (response.status === 401) response.headers.set('WWW-Authenticate', 'Bearer');
-    return response;
+    if (!isEventStream(response)) return response;
+    // A proxy that waits for a full buffer would hold the events back.
+    response.headers.set('X-Accel-Buffering', 'no');
+    return cuttable(response, {
+      signal: AbortSignal.any([live.signal, ...(revocation === undefined ? [] : [revocation.signal])]),
+      destroy: destroyOf(c.env),
+      onError: (error) => log.warn({ err: error }, 'a stream of events failed'),
+      onOver: () => revocation?.release(),
+    });
   });
   app.all('/graphql', (c) => {
     c.header('Allow', 'GET, POST');

@@ -30,6 +30,14 @@ export function createAuthenticator({ findKey, bootstrap, mayCache, onUse }: Aut
   });
   // A revocation that is heard of while a look-up is under way must not be overtaken by its answer.
   let revocations = 0;
+  const proofs = new WeakMap<Principal, { readonly publicId: string; readonly revocationsBefore: number }>();
+  /** When each key was last revoked, counted in revocations; for answers that were begun just before. */
+  const revokedAt = new QuickLRU<string, number>({ maxSize: CACHE_ENTRIES });
+  const watched = new Map<string, Set<AbortController>>();
+
+  function revoked(publicId: string): void {
+    for (const controller of watched.get(publicId) ?? []) controller.abort();
+  }
 
   async function lookUp(publicId: string) {
     const cached = mayCache() ? cache.get(publicId) : undefined;
@@ -53,22 +61,54 @@ export function createAuthenticator({ findKey, bootstrap, mayCache, onUse }: Aut
       if (bootstrap !== undefined && equal(hash, bootstrap.sha256)) return bootstrap.principal;
       const publicId = publicIdOf(key);
       if (publicId === undefined) throw refused();
+      const revocationsBefore = revocations;
       const found = await lookUp(publicId);
       const proved = equal(hash, found?.secretSha256 ?? NO_HASH);
       if (found === undefined || !proved || found.revokedAt !== undefined) throw refused();
       onUse(found.id);
-      return {
+      const principal: Principal = {
         clientId: found.clientId,
         clientName: found.clientName,
         apiKeyId: found.id,
         scopes: new Set(found.scopes),
         imagesPerDay: found.imagesPerDay,
       };
+      proofs.set(principal, { publicId, revocationsBefore });
+      return principal;
+    },
+    /**
+     * For answers that go on: a signal that is aborted when the key of the principal is revoked. To be released when
+     * the answer is over.
+     */
+    watch(principal: Principal): { readonly signal: AbortSignal; release(): void } {
+      const controller = new AbortController();
+      const proof = proofs.get(principal);
+      if (proof === undefined) return { signal: controller.signal, release: () => undefined };
+      const { publicId, revocationsBefore } = proof;
+      if ((revokedAt.get(publicId) ?? 0) > revocationsBefore) controller.abort();
+      const watchers = watched.get(publicId) ?? new Set();
+      watched.set(publicId, watchers.add(controller));
+      return {
+        signal: controller.signal,
+        release() {
+          watchers.delete(controller);
+          if (watchers.size === 0 && watched.get(publicId) === watchers) watched.delete(publicId);
+        },
+      };
+    },
+    /** Looks for revocations that may have been missed, among the keys that are watched. */
+    async recheck(): Promise<void> {
+      for (const publicId of [...watched.keys()]) {
+        const found = await findKey(publicId);
+        if (found === undefined || found.revokedAt !== undefined) revoked(publicId);
+      }
     },
     /** The key was revoked, on whichever replica. */
     forget(publicId: string): void {
       revocations += 1;
       cache.delete(publicId);
+      revokedAt.set(publicId, revocations);
+      revoked(publicId);
     },
     /** Revocations may have been missed. */
     forgetAll(): void {

@@ -1,7 +1,15 @@
 import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor';
 import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
-import type { GraphQLSchema } from 'graphql';
-import { createYoga, type Plugin } from 'graphql-yoga';
+import {
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  OperationTypeNode,
+  type SubscriptionArgs,
+} from 'graphql';
+import type { OperationResult, SubscribePayload } from 'graphql-ws';
+import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga';
 import type { Context } from '../schema/context.ts';
 import { useHiddenSuggestions } from './hide-suggestions.ts';
 import { useImageBudget } from './image-budget.ts';
@@ -12,6 +20,11 @@ export interface GraphqlOptions {
   readonly production: boolean;
   readonly imagesPerOperation: number;
   readonly onUnexpected: (error: unknown) => void;
+}
+
+/** What carries out a subscription, with every plug-in around it. */
+export interface SubscriptionRoot {
+  readonly subscribe: (args: SubscriptionArgs) => OperationResult;
 }
 
 /** What one document may be, well above what Relay and a portal send. */
@@ -111,11 +124,43 @@ export function createGraphql(options: GraphqlOptions) {
     ],
   });
   const known = new WeakSet<Request>();
+  const enveloped = (context: Context) => yoga.getEnveloped(context as Context & YogaInitialContext);
 
   return {
     async handle(request: Request, context: Context): Promise<Response> {
       if (context.principal !== undefined) known.add(request);
       return yoga.handleRequest(request, context as Context & Record<string, unknown>);
+    },
+    /**
+     * A subscription that came by another way than HTTP, checked by the same rules: what `subscribe` takes, with the
+     * functions to call as its root value, or what is wrong with it.
+     */
+    async subscription(
+      { query, variables, operationName }: SubscribePayload,
+      context: Context,
+    ): Promise<(SubscriptionArgs & { rootValue: SubscriptionRoot }) | readonly GraphQLError[]> {
+      const { schema, parse, validate, contextFactory, subscribe } = enveloped(context);
+      let document: DocumentNode;
+      try {
+        document = parse(query);
+        const errors: readonly GraphQLError[] = validate(schema, document);
+        if (errors.length > 0) return errors;
+      } catch (error) {
+        if (error instanceof GraphQLError) return [error];
+        throw error;
+      }
+      if (getOperationAST(document, operationName)?.operation !== OperationTypeNode.SUBSCRIPTION) {
+        const message = 'A WebSocket carries subscriptions; send queries and mutations over HTTP.';
+        return [new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' } })];
+      }
+      return {
+        schema,
+        document,
+        operationName: operationName ?? null,
+        variableValues: variables ?? null,
+        contextValue: await contextFactory(),
+        rootValue: { subscribe } satisfies SubscriptionRoot,
+      };
     },
     dispose: () => yoga.dispose(),
   };

@@ -12,8 +12,11 @@ import {
 import type { Plugin } from 'graphql-yoga';
 import { MAX_IMAGES_AT_ONCE } from '../generation-input.ts';
 
+/** Mutations that ask for one image each. */
+const ONE_IMAGE = new Set(['generateImage', 'startGeneration']);
+
 /**
- * How many images an operation asks for: one for each `generateImage`, `count` for each `generateImages`,
+ * How many images an operation asks for: one for each `generateImage` and `startGeneration`, `count` for each `generateImages`,
  * however they are aliased or spread. `variables` are coerced. Directives don't lower it: `@skip` can be turned by
  * a variable.
  */
@@ -34,7 +37,7 @@ export function imagesAskedFor(
     for (const selection of selections) {
       if (selection.kind === Kind.INLINE_FRAGMENT) images += countSelections(selection.selectionSet);
       else if (selection.kind === Kind.FRAGMENT_SPREAD) images += countFragment(selection.name.value);
-      else if (selection.name.value === 'generateImage') images += 1;
+      else if (ONE_IMAGE.has(selection.name.value)) images += 1;
       else if (selection.name.value === 'generateImages') {
         const input = selection.arguments?.find(({ name }) => name.value === 'input')?.value;
         const given = input && (valueFromASTUntyped(input, variables) as { count?: unknown } | null);

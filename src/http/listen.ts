@@ -1,19 +1,25 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createAdaptorServer } from '@hono/node-server';
 import { ConfigError } from '../errors.ts';
 
 export interface ListenOptions {
   readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** Takes over a connection that asks for another protocol. */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   readonly port: number;
   readonly host: string;
 }
+
+/** Connections that may wait to be accepted, when many come at once; the system may allow fewer. */
+const BACKLOG = 4096;
 
 /** While the listener closes, how often connections that have become idle are closed, in milliseconds. */
 const IDLE_SWEEP_MS = 50;
 
 /** Opens the one listener. */
-export async function listen({ fetch, port, host }: ListenOptions) {
+export async function listen({ fetch, upgrade, port, host }: ListenOptions) {
   const server = createAdaptorServer({
     fetch,
     createServer,
@@ -25,14 +31,23 @@ export async function listen({ fetch, port, host }: ListenOptions) {
       requestTimeout: 60_000,
       headersTimeout: 30_000,
       keepAliveTimeout: 65_000,
+      // Any other protocol that a client would like (h2c) is not spoken here: its request is answered as it is.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
   }) as Server;
+  // From here on they are no longer the server's: it neither counts nor closes them.
+  const upgraded = new Set<Duplex>();
+  server.on('upgrade', (request, socket, head) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+    upgrade(request, socket, head);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const message = `Port ${port} on ${host} is in use: set PORT to another one.`;
       reject(error.code === 'EADDRINUSE' ? new ConfigError(message, { cause: error }) : error);
     });
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.removeAllListeners('error');
       resolve();
     });
@@ -55,7 +70,10 @@ export async function listen({ fetch, port, host }: ListenOptions) {
       });
     },
     /** Cuts what is still open. */
-    cut: (): void => server.closeAllConnections(),
+    cut(): void {
+      server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
+    },
   };
 }
 

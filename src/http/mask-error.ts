@@ -5,6 +5,7 @@ import {
   GatewayUnavailableError,
   InvalidInputError,
   NotFoundError,
+  TooManySubscriptionsError,
   UnauthenticatedError,
 } from '../errors.ts';
 
@@ -13,13 +14,15 @@ function statusOf(error: unknown): number {
   if (error instanceof UnauthenticatedError) return 401;
   if (error instanceof ForbiddenError) return 403;
   if (error instanceof NotFoundError) return 404;
+  if (error instanceof TooManySubscriptionsError) return 429;
   if (error instanceof GatewayUnavailableError) return 503;
   if (error instanceof InvalidInputError) return 400;
   return 500;
 }
 
-/** What was looked for and not found is an answer: its status shows in the new media type only, not in event streams. */
-const isAnswer = (error: unknown): boolean => error instanceof NotFoundError;
+/** What concerns one subscription is an answer: its status shows in the new media type only, not in event streams. */
+const isAnswer = (error: unknown): boolean =>
+  error instanceof NotFoundError || error instanceof TooManySubscriptionsError;
 
 /** Errors that clients may read as they are: they were thrown on purpose, for them. */
 const isForClients = (error: unknown): error is GatewayError =>
@@ -54,9 +57,12 @@ export function createMaskError(onUnexpected: (error: unknown) => void) {
 
 /** Of GraphQL itself, or of a plug-in: said as it is, but always with a code. */
 function refusal(error: GraphQLError): GraphQLError {
-  // Yoga would send back the whole body that was no JSON, and more than once.
   const { originalError, ...extensions } = error.extensions;
-  if (extensions.code !== undefined && originalError === undefined) return error;
+  if (originalError !== undefined) {
+    // Yoga would send back the whole body that was no JSON, and more than once.
+    return new GraphQLError(error.message, { extensions: { ...extensions, http: { status: 400 } } });
+  }
+  if (extensions.code !== undefined) return error;
   return new GraphQLError(error.message, {
     ...placeOf(error),
     // `spec`: 400 in the new media type only; in application/json it stays the 200 that old clients know.

@@ -2,7 +2,8 @@ import { sql } from 'kysely';
 import { FencedError } from '../errors.ts';
 import type { Attempt, AttemptOutcome, RejectionReason } from '../generation.ts';
 import { type AuditLine, type AuditRow, auditRow, insertAuditEvents } from './audit.ts';
-import type { Database } from './database.ts';
+import type { Database, DatabaseTransaction } from './database.ts';
+import { CHANNELS } from './notifications.ts';
 import { type PersistOptions, persist } from './persist.ts';
 import { storable, toAttempt } from './rows.ts';
 import type { Run } from './run.ts';
@@ -74,12 +75,12 @@ export function createAttemptLog({
           select id, generation_id, number, request_id, provider, outcome, started_at
           from input where generation_id in (select id from owned)
           on conflict (id) do update set started_at = excluded.started_at
-          returning id
+          returning id, generation_id
         ), logged as (
           ${insertAuditEvents(lines)} where attempt_id in (select id from written)
           on conflict (id) do nothing
         )
-        select id from written`.execute(db);
+        select id, pg_notify(${CHANNELS.changes}, generation_id::text) from written`.execute(db);
       return whichAreIn(written, items);
     },
   });
@@ -109,12 +110,12 @@ export function createAttemptLog({
           set outcome = i.outcome, http_status = i.http_status, error_code = i.error_code,
             rejection = i.rejection, finished_at = ${finishedAt}
           from input i where a.id = i.id and a.id in (select id from owned)
-          returning a.id
+          returning a.id, a.generation_id
         ), logged as (
           ${insertAuditEvents(lines)} where attempt_id in (select id from written)
           on conflict (id) do nothing
         )
-        select id from written`.execute(db);
+        select id, pg_notify(${CHANNELS.changes}, generation_id::text) from written`.execute(db);
       return whichAreIn(written, items);
     },
   });
@@ -176,7 +177,7 @@ export function attemptFinishedLine(
 
 /** The attempts of these generations, each list oldest first, by generation id. */
 export async function attemptsOf(
-  db: Database,
+  db: Database | DatabaseTransaction,
   generationIds: readonly string[],
 ): Promise<Map<string, Attempt[]>> {
   const byGenerationId = new Map<string, Attempt[]>(generationIds.map((id) => [id, []]));

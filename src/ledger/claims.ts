@@ -9,6 +9,7 @@ import type { Queue } from './queue.ts';
 import { reserveQuota, utcDay } from './quota.ts';
 import { generationColumns, toGeneration } from './rows.ts';
 import type { GenerationsTable } from './tables.ts';
+import type { Webhooks } from './webhooks.ts';
 import { createWriteBatch } from './write-batch.ts';
 
 /** What a new generation is made of. */
@@ -26,6 +27,8 @@ export interface Claim {
   readonly ordinal: number;
   readonly fingerprint: string;
   readonly imagesPerDay: number | undefined;
+  /** Who is told of its end, in its normal form. */
+  readonly webhookUrl: string | undefined;
 }
 
 export type ClaimResult =
@@ -45,13 +48,15 @@ export interface ClaimsOptions {
   readonly now: () => Date;
   /** Told with the NOTIFY, so that a replica knows its own word. */
   readonly replicaId: string;
+  /** Undefined where nobody may be told. */
+  readonly webhooks?: Webhooks | undefined;
 }
 
 /**
  * Claims: one transaction writes the generations, their quota reservations, their jobs and their audit lines.
  * The insert is the lock: of any number of requests with one key, on any number of replicas, one gets in.
  */
-export function createClaims({ db, queue, now, replicaId }: ClaimsOptions) {
+export function createClaims({ db, queue, now, replicaId, webhooks }: ClaimsOptions) {
   /** What a round has committed: when a later one fails and the batch is replayed, it must not be claimed again. */
   const committed = new WeakMap<Claim, ClaimResult>();
   const batch = createWriteBatch<Claim, ClaimResult>({
@@ -108,7 +113,17 @@ export function createClaims({ db, queue, now, replicaId }: ClaimsOptions) {
     if (accepted.length > 0) {
       await queue.enqueue(
         transaction,
-        accepted.map(({ row }) => ({ generationId: row.id, clientId: row.clientId })),
+        accepted.map(({ row, claim }) => ({
+          generationId: row.id,
+          clientId: row.clientId,
+          provider: claim.provider,
+        })),
+      );
+      await webhooks?.register(
+        transaction,
+        accepted.flatMap(({ row: { id, clientId }, claim: { webhookUrl: url } }) =>
+          url === undefined ? [] : [{ generationId: id, clientId, url }],
+        ),
       );
       const lines = accepted.map(({ row, claim }) =>
         auditRow(

@@ -5,6 +5,7 @@ import { attemptFinishedLine, endingColumns } from './attempts.ts';
 import { type AuditAction, type AuditLine, auditRow, insertAuditEvents } from './audit.ts';
 import type { DatabaseTransaction } from './database.ts';
 import { CHANNELS } from './notifications.ts';
+import { refundQuota } from './quota.ts';
 import { storable } from './rows.ts';
 import type { Run } from './run.ts';
 import type { RunEnding, SucceededEnding } from './runs.ts';
@@ -66,19 +67,10 @@ export async function writeConsequences(
       from json_to_recordset(${JSON.stringify(attemptRows)}::json)
         as i (id uuid, outcome text, http_status smallint, error_code text, rejection text)
       where a.id = i.id
-    ), refunds as (
-      select g.api_key_id, g.quota_day, count(*)::integer as images from generations g
-      where g.id = any(${refunds}::uuid[]) and g.quota_day is not null group by 1, 2
-    ), locked as (
-      select q.api_key_id, q.day, r.images from quota_usage q
-      join refunds r on r.api_key_id = q.api_key_id and r.quota_day = q.day
-      order by q.api_key_id, q.day for update of q
-    ), refunded as (
-      update quota_usage q set used = greatest(q.used - l.images, 0)
-      from locked l where q.api_key_id = l.api_key_id and q.day = l.day
     ), logged as (${insertAuditEvents(auditRows)})
     select pg_notify(${CHANNELS.generations}, id)
     from unnest(${items.map(({ run }) => run.generation.id)}::text[]) as id`.execute(transaction);
+  await refundQuota(transaction, refunds);
   return images;
 }
 
@@ -92,6 +84,7 @@ function toNewImage(run: Run, ending: SucceededEnding, createdAt: Date): Image {
     clientId: run.generation.clientId,
     contentType: 'image/png',
     createdAt,
+    removedAt: undefined,
   };
 }
 

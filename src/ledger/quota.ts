@@ -49,6 +49,25 @@ export async function reserveQuota<Entry extends Reservable>(
   return granted;
 }
 
+/** Gives back what these generations had reserved of a day. The usage rows are locked in order of key. */
+export async function refundQuota(
+  transaction: DatabaseTransaction,
+  generationIds: readonly string[],
+): Promise<void> {
+  if (generationIds.length === 0) return;
+  await sql`
+    with refunds as (
+      select g.api_key_id, g.quota_day, count(*)::integer as images from generations g
+      where g.id = any(${generationIds}::uuid[]) and g.quota_day is not null group by 1, 2
+    ), locked as (
+      select q.api_key_id, q.day, r.images from quota_usage q
+      join refunds r on r.api_key_id = q.api_key_id and r.quota_day = q.day
+      order by q.api_key_id, q.day for update of q
+    )
+    update quota_usage q set used = greatest(q.used - l.images, 0)
+    from locked l where q.api_key_id = l.api_key_id and q.day = l.day`.execute(transaction);
+}
+
 /** How many images the key has reserved on the UTC day. */
 export async function quotaUsed(db: Database, apiKeyId: string, day: string): Promise<number> {
   const row = await db

@@ -38,6 +38,8 @@ export interface GenerationRequest {
   readonly signal: AbortSignal | undefined;
   /** SHA-256 of the intent, lowercase hex. */
   readonly fingerprint: string;
+  /** Who is told of the end, in its normal form. No part of the intent. */
+  readonly webhookUrl: string | undefined;
   /** Reserved in the claim's transaction; set by the quota middleware. */
   readonly quota: QuotaReservation | undefined;
 }

@@ -43,6 +43,7 @@ export const builder = new SchemaBuilder<{
     nodeFieldOptions: { nullable: false, description: 'What is there.' },
   },
   scopeAuth: {
+    authorizeOnSubscribe: true,
     authScopes: ({ principal }) => ({
       authenticated: principal !== undefined,
       scope: (scope) => principal !== undefined && hasScope(principal, scope),
@@ -52,7 +53,7 @@ export const builder = new SchemaBuilder<{
         return new UnauthenticatedError('This needs an API key: `Authorization: Bearer <key>`.');
       }
       const message = `This API key lacks the scope that \`${info.parentType.name}.${info.fieldName}\` needs.`;
-      if (/^generateImages?$/.test(info.fieldName)) {
+      if (/^(generateImages?|startGeneration)$/.test(info.fieldName)) {
         gateway.recordDenied({
           action: 'GENERATION_DENIED',
           requestId,
@@ -67,3 +68,6 @@ export const builder = new SchemaBuilder<{
 
 builder.queryType({ description: 'Reads. Nothing here is billed.' });
 builder.mutationType({ description: 'Writes. Images are billed by their provider.' });
+builder.subscriptionType({
+  description: 'What is told as it happens, by server-sent events or by WebSocket (graphql-transport-ws).',
+});

@@ -2,6 +2,7 @@ import type { Attempt, Generation, Image, ImageSize, Principal } from '../genera
 import type { ApiKey, NewApiKey } from '../ledger/api-keys.ts';
 import type { AuditEvent, AuditLine } from '../ledger/audit.ts';
 import type { AuditFilter } from '../ledger/audit-events.ts';
+import type { Cancellation, CancelRequest } from '../ledger/cancellations.ts';
 import type { Client } from '../ledger/clients.ts';
 import type { GenerationFilter } from '../ledger/generations.ts';
 import type { Page } from '../ledger/page.ts';
@@ -24,8 +25,20 @@ export interface Context {
 export interface GatewayPort {
   /** Sends a request through the request ring. */
   readonly generate: (request: GenerationRequest) => Promise<GenerationAnswer>;
+  /** Cancels a generation that the viewer may cancel. */
+  readonly cancel: (request: CancelRequest) => Promise<Cancellation>;
+  /** The generation as it is now, then every change until it ends. Who may see it is asked before. */
+  readonly watch: (request: {
+    generationId: string;
+    clientId: string;
+    signal: AbortSignal;
+  }) => AsyncIterableIterator<Generation>;
   /** How long a mutation waits at most, in milliseconds. */
   readonly maxWaitMs: number;
+  /** Hosts that a `webhookUrl` may name; undefined where there is none. */
+  readonly webhookHosts: readonly string[] | undefined;
+  /** What a client's webhooks are signed with; undefined where none are sent. */
+  readonly webhookSecret: (clientId: string) => string | undefined;
   readonly providers: readonly ProviderFacts[];
   readonly createApiKey: (key: NewApiKey) => Promise<{ apiKey: ApiKey; secret: string }>;
   readonly revokeApiKey: (id: string, requestId: string) => Promise<ApiKey | undefined>;

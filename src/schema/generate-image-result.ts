@@ -37,7 +37,7 @@ export const InvalidInputErrorRef = builder
     }),
   });
 
-const IdempotencyConflictErrorRef = builder
+export const IdempotencyConflictErrorRef = builder
   .objectRef<UserErrorShape & { existingGeneration: Generation }>('IdempotencyConflictError')
   .implement({
     description: 'The key was used before with another input. Nothing was sent upstream.',
@@ -50,7 +50,7 @@ const IdempotencyConflictErrorRef = builder
     }),
   });
 
-const QuotaExceededErrorRef = builder
+export const QuotaExceededErrorRef = builder
   .objectRef<UserErrorShape & { resetAt: Date }>('QuotaExceededError')
   .implement({
     description: "The API key's images of this UTC day are spent. Nothing was sent upstream.",
@@ -174,7 +174,8 @@ const GenerateImageSuccessRef = builder.objectRef<GenerationAnswer>('GenerateIma
 });
 
 const GenerationPendingRef = builder.objectRef<GenerationAnswer>('GenerationPending').implement({
-  description: 'Still running when the wait ended. Poll, or ask again with the same idempotency key.',
+  description:
+    'Still running when the wait ended. Subscribe, poll, or ask again with the same idempotency key.',
   fields: (t) => ({
     generation: t.expose('generation', {
       type: GenerationRef,

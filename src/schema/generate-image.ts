@@ -35,11 +35,17 @@ const requestFields = (t: InputFields, { idempotencyKey }: { idempotencyKey: str
 
 export const GenerateImageInput = builder.inputType('GenerateImageInput', {
   description: 'A request for one image.',
-  fields: (t) =>
-    requestFields(t, {
+  fields: (t) => ({
+    ...requestFields(t, {
       idempotencyKey:
         'Unique per intent and per client, 1 to 255 printable ASCII characters. Reuse it on every retry of the same intent.',
     }),
+    webhookUrl: t.field({
+      type: 'URL',
+      description:
+        'Who is told of the end, by a signed POST; see `Viewer.webhookSecret`. An `https` URL on a host that the gateway allows, of at most 2,000 characters.',
+    }),
+  }),
 });
 
 export const GenerateImagesInput = builder.inputType('GenerateImagesInput', {
@@ -59,17 +65,19 @@ export const GenerateImagesInput = builder.inputType('GenerateImagesInput', {
 type RawInput = typeof GenerateImageInput.$inferInput & { count?: number };
 
 /** Inputs, checked and turned into requests. GraphQL's null is the same as left out. */
-function requestsOf(input: RawInput, context: Context): GenerationRequest[] {
+export function requestsOf(input: RawInput, context: Context): GenerationRequest[] {
   const { principal, requestId, signal, gateway } = context;
   if (principal === undefined) throw new UnauthenticatedError('This needs an API key.');
-  const { provider, idempotencyKey, waitSeconds, ...rest } = input;
+  const { provider, idempotencyKey, waitSeconds, webhookUrl, ...rest } = input;
   const given: GenerationInput = {
     ...rest,
     provider: provider ?? undefined,
     idempotencyKey: idempotencyKey ?? undefined,
     waitSeconds: waitSeconds ?? undefined,
+    webhookUrl: webhookUrl ?? undefined,
   };
-  return toGenerationRequests(given, { principal, requestId, signal, maxWaitMs: gateway.maxWaitMs });
+  const { maxWaitMs, webhookHosts } = gateway;
+  return toGenerationRequests(given, { principal, requestId, signal, maxWaitMs, webhookHosts });
 }
 
 const send = (request: GenerationRequest, { gateway }: Context) =>

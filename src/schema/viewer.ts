@@ -26,6 +26,13 @@ const ViewerRef = builder.objectRef<Principal>('Viewer').implement({
         'Of `images:generate`, `generations:read`, `audit:read`, `usage:read`, `admin` (implies all).',
       resolve: ({ scopes }) => [...scopes],
     }),
+    webhookSecret: t.string({
+      nullable: true,
+      description:
+        'What the webhooks of this client are signed with, for Standard Webhooks libraries: `whsec_…`. Null where the gateway sends none. Needs scope `images:generate`.',
+      authScopes: { scope: 'images:generate' },
+      resolve: ({ clientId }, _arguments, { gateway }) => gateway.webhookSecret(clientId),
+    }),
     quota: t.field({
       type: QuotaRef,
       nullable: true,

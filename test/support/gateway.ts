@@ -7,7 +7,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import type { Clock } from '../../src/clock.ts';
 import { readConfig } from '../../src/config.ts';
-import { createGateway } from '../../src/gateway.ts';
+import { createGateway, type GatewayOptions } from '../../src/gateway.ts';
 import type { Scope } from '../../src/generation.ts';
 import { listen } from '../../src/http/listen.ts';
 import type { GessoConfig } from '../../src/plugin.ts';
@@ -24,6 +24,7 @@ export interface TestGatewayOptions {
   readonly upstream?: SandboxOptions;
   readonly extensions?: GessoConfig;
   readonly clock?: Clock;
+  readonly webhooks?: GatewayOptions['webhooks'];
 }
 
 export interface TestGateway extends GraphqlClient {
@@ -80,8 +81,14 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       log,
       ...(options.extensions === undefined ? {} : { extensions: options.extensions }),
       ...(options.clock === undefined ? {} : { clock: options.clock }),
+      ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
     });
-    const listener = await listen({ fetch: gateway.fetch, port: 0, host: '127.0.0.1' });
+    const listener = await listen({
+      fetch: gateway.fetch,
+      upgrade: gateway.upgrade,
+      port: 0,
+      host: '127.0.0.1',
+    });
     port = listener.port;
     return {
       url: `http://127.0.0.1:${port}`,

@@ -15,6 +15,8 @@ export interface GatewayProcessOptions {
   readonly upstreamKey: string;
   /** Environment variables on top of the test's defaults; with `DATABASE_URL`, no PostgreSQL of its own is run. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Run in the place of `gesso start`, for what no setting can say. */
+  readonly script?: string;
 }
 
 /** How a process ended: one of the two is null. */
@@ -54,13 +56,13 @@ const EXIT_MS = 15_000;
  *     afterAll(() => gateway.close());
  */
 export async function startGatewayProcess(options: GatewayProcessOptions): Promise<GatewayProcess> {
-  const { upstreamUrl, upstreamKey, environment = {} } = options;
+  const { upstreamUrl, upstreamKey, environment = {}, script } = options;
   const dataDir = await mkdtemp(join(tmpdir(), 'gesso-process-'));
   const embedded = environment.DATABASE_URL === undefined;
   let output = '';
 
   function launch(): ChildProcess {
-    const started = spawn(process.execPath, [MAIN, 'start'], {
+    const started = spawn(process.execPath, script === undefined ? [MAIN, 'start'] : [script], {
       // Its own folder, so that no gesso.config.ts of this checkout is read; and none of our environment.
       cwd: dataDir,
       env: {

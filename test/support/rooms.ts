@@ -21,7 +21,11 @@ export const ROOMS: readonly Room[] = [
   { files: NOUNS, may: NOUNS },
   { files: ['clock.ts'], may: [] },
   { files: ['fingerprint.ts', 'api-key-rules.ts', 'provider-health.ts'], may: NOUNS },
-  { files: ['generation-input.ts'], may: [...NOUNS, 'fingerprint.ts'], types: [RING] },
+  {
+    files: ['generation-input.ts'],
+    may: [...NOUNS, 'fingerprint.ts', 'webhooks/webhook-url.ts'],
+    types: [RING],
+  },
   { files: ['settings.ts'], may: [] },
   { files: ['config.ts'], may: [...NOUNS, 'settings.ts'] },
   { files: ['pipeline.ts'], may: NOUNS, types: [RING] },
@@ -50,6 +54,15 @@ export const ROOMS: readonly Room[] = [
     types: [RING, PROVIDER],
   },
   {
+    files: ['webhooks/**'],
+    may: [...NOUNS, 'clock.ts', 'webhooks/**', 'ledger/persist.ts'],
+    types: ['ledger/webhook-jobs.ts'],
+  },
+  {
+    files: ['retention/**'],
+    may: [...NOUNS, 'clock.ts', 'retention/**', 'ledger/*.ts', 'images/**'],
+  },
+  {
     files: ['http/**'],
     may: [...NOUNS, 'http/**', 'images/**', 'ledger/api-keys.ts'],
     types: ['schema/context.ts'],
@@ -60,14 +73,18 @@ export const ROOMS: readonly Room[] = [
   // The composition root, and what it is made of.
   {
     files: ['gateway/**'],
-    may: [...NOUNS, 'clock.ts', 'gateway/**', 'ledger/**', 'images/**'],
+    may: [
+      ...[...NOUNS, 'clock.ts', 'gateway/**', 'http/**', 'ledger/**', 'images/**', 'webhooks/**'],
+      'schema/index.ts',
+    ],
     types: ['config.ts', 'schema/context.ts'],
   },
   {
     files: ['gateway.ts'],
     may: [
       ...[...NOUNS, 'clock.ts', 'dispatcher.ts', 'pipeline.ts', 'provider-health.ts', 'gateway/**'],
-      ...['http/**', 'images/**', 'ledger/**', 'middleware/**', 'providers/**', 'schema/index.ts'],
+      ...['http/**', 'images/**', 'ledger/**', 'middleware/**', 'providers/**', 'retention/**'],
+      'schema/index.ts',
     ],
     types: ['config.ts', 'plugin.ts', 'schema/context.ts'],
   },
