@@ -1,10 +1,12 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Pool } from 'undici';
+import { answerStalls } from './stalls.ts';
 
 /**
  * The baseline: node:http in, undici `dispatch` out, bytes passed through untouched. It records nothing, checks
- * nothing and survives nothing; it is the limit of what a proxy in Node can do.
+ * nothing and survives nothing; it is the limit of what a proxy in Node can do. Answers each message with its longest
+ * stall since the last one.
  */
 const upstream = new URL(process.argv[2] ?? '');
 const pool = new Pool(upstream.origin, {
@@ -40,6 +42,7 @@ const server = createServer((request, response) => {
     );
   });
 });
-server.listen(0, '127.0.0.1', () => {
+answerStalls();
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
   process.send?.({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
 });

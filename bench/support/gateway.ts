@@ -1,14 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { readConfig } from '../../src/config.ts';
 import { createGateway } from '../../src/gateway.ts';
 import { listen } from '../../src/http/listen.ts';
+import { answerStalls } from './stalls.ts';
 
 /**
- * The whole gateway with everything on (embedded PostgreSQL, audit, decode, storage), a process of its own.
- * Arguments: base URL of the upstream. Answers each message with its longest stall since the last one.
+ * The whole gateway with everything on (embedded PostgreSQL unless `DATABASE_URL` is set, audit, decode, storage), a
+ * process of its own. Arguments: base URL of the upstream. Answers each message with its longest stall since the last
+ * one.
  */
 const dataDir = await mkdtemp(join(tmpdir(), 'gesso-bench-'));
 const config = readConfig({
@@ -20,15 +21,9 @@ const config = readConfig({
   GESSO_CONCURRENCY: process.env.GESSO_CONCURRENCY ?? '4096',
 });
 const gateway = await createGateway({ config, publicUrl: () => 'http://localhost' });
-const listener = await listen({ fetch: gateway.fetch, port: 0, host: '127.0.0.1' });
-const stall = monitorEventLoopDelay({ resolution: 5 });
-stall.enable();
-
-process.on('message', () => {
-  process.send?.({ longestStallMs: Math.round(stall.max / 1e6) });
-  stall.reset();
-});
-process.on('SIGTERM', async () => {
+const listener = await listen({ fetch: gateway.fetch, upgrade: gateway.upgrade, port: 0, host: '127.0.0.1' });
+answerStalls();
+process.once('SIGTERM', async () => {
   const closed = listener.close();
   await gateway.drain();
   listener.cut();

@@ -1,87 +1,41 @@
 import { Pool } from 'undici';
+import { createLatencies, type LoadResult } from './latencies.ts';
+import { askForPicture } from './picture-request.ts';
 
-export interface LoadResult {
-  readonly seconds: number;
-  readonly perSecond: number;
-  /** Latency percentiles, in milliseconds. */
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly errors: number;
-}
-
-const OPERATION = `mutation ($input: GenerateImageInput!) { generateImage(input: $input) {
-  __typename ... on GenerateImageSuccess { image { url width height } } } }`;
-
-/** Sends `count` requests, `concurrency` at a time. */
-export async function load(options: {
-  readonly url: string;
+export interface LoadOptions {
+  /** The target, or several that are asked in turns. */
+  readonly url: string | readonly string[];
   readonly count: number;
   readonly concurrency: number;
   /** Whether the target is the gateway, or speaks the upstream's own format. */
   readonly graphql: boolean;
   /** The same key each time: replays. */
   readonly idempotencyKey?: string;
-}): Promise<LoadResult> {
-  const { url, count, concurrency, graphql, idempotencyKey } = options;
-  const target = new URL(url);
-  const pool = new Pool(target.origin, { connections: concurrency, headersTimeout: 0, bodyTimeout: 0 });
-  const latencies: number[] = [];
-  let sent = 0;
-  let errors = 0;
+}
 
-  const body = (): string =>
-    graphql
-      ? JSON.stringify({
-          query: OPERATION,
-          variables: {
-            input: { prompt: 'bench', idempotencyKey: idempotencyKey ?? `bench-${sent}-${Math.random()}` },
-          },
-        })
-      : JSON.stringify({
-          model: 'gpt-image-2',
-          prompt: 'bench',
-          n: 1,
-          size: '1024x1024',
-          response_format: 'b64_json',
-          output_format: 'png',
-        });
+/** Sends `count` requests, `concurrency` at a time. */
+export async function load(options: LoadOptions): Promise<LoadResult> {
+  const { url, count, concurrency, graphql, idempotencyKey } = options;
+  const targets = [url].flat().map((target) => ({ url: target, pool: createLoadPool(target, concurrency) }));
+  const latencies = createLatencies();
+  let sent = 0;
 
   async function worker(): Promise<void> {
     while (sent < count) {
       sent += 1;
-      const startedAt = performance.now();
-      const response = await pool.request({
-        path: target.pathname,
-        method: 'POST',
-        headers: { 'content-type': 'application/json', authorization: 'Bearer bench-bench-bench' },
-        body: body(),
-      });
-      if (graphql) {
-        const text = await response.body.text();
-        if (!text.includes('"GenerateImageSuccess"')) {
-          errors += 1;
-          if (errors === 1) console.error(text.slice(0, 300));
-        }
-      } else {
-        await response.body.dump({ limit: Number.MAX_SAFE_INTEGER });
-        if (response.statusCode !== 200) errors += 1;
-      }
-      latencies.push(performance.now() - startedAt);
+      const target = targets[sent % targets.length];
+      if (target === undefined) throw new Error('There is no target.');
+      const key = idempotencyKey ?? `bench-${sent}-${Math.random()}`;
+      await latencies.time(() => askForPicture(target.pool, { url: target.url, graphql }, key));
     }
   }
 
-  const startedAt = performance.now();
   await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));
-  const seconds = (performance.now() - startedAt) / 1000;
-  await pool.close();
-  latencies.sort((a, b) => a - b);
-  const percentile = (share: number) =>
-    Math.round((latencies[Math.ceil(latencies.length * share) - 1] ?? 0) * 10) / 10;
-  return {
-    seconds: Math.round(seconds * 100) / 100,
-    perSecond: Math.round(count / seconds),
-    p50Ms: percentile(0.5),
-    p99Ms: percentile(0.99),
-    errors,
-  };
+  const result = latencies.result();
+  await Promise.all(targets.map(({ pool }) => pool.close()));
+  return result;
 }
+
+/** Sockets to one target, none of which gives up by itself. */
+export const createLoadPool = (url: string, connections: number): Pool =>
+  new Pool(new URL(url).origin, { connections, headersTimeout: 0, bodyTimeout: 0 });
