@@ -47,15 +47,15 @@ export function openDatabase(options: DatabaseOptions): { db: Database; pool: pg
     ...connection,
     max: poolSize,
     connectionTimeoutMillis: acquireTimeoutMs,
+    // A replica that stands still in a transaction must not hold its locks until it goes on. Said by a statement, because
+    // poolers refuse it as a parameter of the connection.
+    async onConnect(client) {
+      await client.query(`set idle_in_transaction_session_timeout = ${idleInTransactionMs}`);
+    },
   });
   // A client that is lent to a transaction is listened to by nobody between two statements; unheard, its loss would end
   // the process. Its next statement rejects by itself. The pool tells of idle clients a second time.
-  pool.on('connect', (client) => {
-    client.on('error', onLostConnection);
-    // A replica that stands still in a transaction must not hold its locks until it goes on. Said by a statement, because
-    // poolers refuse it as a parameter of the connection.
-    client.query(`set idle_in_transaction_session_timeout = ${idleInTransactionMs}`).catch(onLostConnection);
-  });
+  pool.on('connect', (client) => client.on('error', onLostConnection));
   pool.on('error', () => undefined);
   const db = new Kysely<Tables>({
     dialect: new PostgresDialect({ pool }),

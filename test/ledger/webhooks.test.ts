@@ -326,11 +326,20 @@ describe('a delivery whose replica stopped', () => {
   });
 });
 
-describe('where no host may be told', () => {
-  it('nothing is kept for webhooks', async () => {
+describe('a replica that may tell no host', () => {
+  it('leaves what ends at it to those that may', async () => {
     const plain = await openTestLedger();
-    expect([plain.webhooks, plain.webhookJobs]).toEqual([undefined, undefined]);
-    expect(await plain.rows('select 1 from gesso_queue.queue where name = $1', ['webhooks'])).toEqual([]);
+    const run = await plain.run({ webhookUrl: 'https://hooks.example.com/told-by-another' });
+    const attempt = newAttempt(run);
+    await plain.attemptLog.begin(run, attempt, new AbortController().signal);
+    await plain.runs.finish(run, success(attempt));
+    expect(
+      await plain.rows(
+        `select j.state from gesso_queue.job j join webhooks w on w.id = j.id
+         where j.name = 'webhooks' and w.generation_id = $1`,
+        [run.generation.id],
+      ),
+    ).toEqual([{ state: 'created' }]);
     await plain.close();
   });
 });

@@ -20,7 +20,8 @@ async function statementsDuring(work: () => Promise<unknown>): Promise<string[]>
   prototype.query = function query(this: pg.Client, ...args: unknown[]) {
     const [first] = args;
     const text = typeof first === 'string' ? first : (first as { text?: string }).text;
-    if (text !== undefined && !/pgboss|pg_notify|^listen/i.test(text)) statements.push(text);
+    if (text !== undefined && !/pgboss|gesso_queue|pg_notify|^listen|^select 1$|^set /i.test(text))
+      statements.push(text);
     return Reflect.apply(original, this, args);
   } as typeof original;
   try {
