@@ -89,7 +89,7 @@ export const call = ({ dispatcher, signal, silenceMs, ...request }: HttpCall): P
         },
         onResponseStart(controller, status, headers) {
           if (status < 200) return;
-          body = createReplyBody(controller);
+          body = createReplyBody(controller, { byteSize: contentLengthOf(headers) });
           resolve({ status, headers, body });
         },
         onResponseData(_controller, chunk) {
@@ -114,3 +114,11 @@ const codeOf = (error: Error): string => {
 /** An AggregateError (every address of a host refused) has an empty message of its own. */
 const messageOf = (error: Error): string =>
   error.message || (error instanceof AggregateError ? error.errors.map(String).join('; ') : error.name);
+
+/** What the headers say of the body's size, in bytes; undefined where they don't, or not clearly. */
+function contentLengthOf(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): number | undefined {
+  const length = headers['content-length'];
+  return typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+}

@@ -33,10 +33,18 @@ const HIGH_WATER_BYTES = 64 * 1024;
 const RELEASE_BYTES = 64 * 1024;
 const RELEASE_MS = 1_000;
 
+export interface ReplyBodyOptions {
+  /** What the headers say; undefined where they don't. */
+  readonly byteSize?: number | undefined;
+}
+
 /** Bridges undici's push to a reader's pull, with `pause` and `resume` for back-pressure. */
 export const createReplyBody = (
   controller: Pick<Dispatcher.DispatchController, 'pause' | 'resume' | 'abort'>,
+  { byteSize }: ReplyBodyOptions = {},
 ): ReplyBodySource => {
+  // One that is known not to fit is left in the socket until its turn: thousands may wait for theirs.
+  if (byteSize !== undefined && byteSize > HIGH_WATER_BYTES) controller.pause();
   let queue: Buffer[] = [];
   let queuedBytes = 0;
   let ended = false;
