@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cancelGeneration, generationNow, startedId, startGeneration } from '../support/background.ts';
 import { freshKey, startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { createHeldPictures } from '../support/held-pictures.ts';
@@ -12,10 +12,8 @@ beforeAll(async () => {
     environment: { GESSO_CONCURRENCY: String(CONCURRENCY) },
   });
 });
-afterAll(async () => {
-  pictures.release();
-  await gateway.close();
-});
+afterEach(() => pictures.release());
+afterAll(() => gateway.close());
 
 const callsFor = (prompt: string) => gateway.sandbox.journal.calls((call) => call.prompt === prompt);
 const arrived = (prompt: string) =>
@@ -72,8 +70,11 @@ describe('canceling a generation that runs', () => {
     { delivery: 'AT_LEAST_ONCE', keyHeld: false },
   ])('ends its call and says that it may be billed: $delivery', async ({ delivery, keyHeld }) => {
     const input = { prompt: `sent, ${delivery}`, idempotencyKey: freshKey(), delivery };
-    const id = await sent(input);
+    pictures.hold(input.prompt);
+    // Who made it is who waits for it: one that joins might come after the cancel, and make another.
     const waiting = gateway.generateImage(input);
+    await arrived(input.prompt);
+    const id = await startedId(gateway, input);
 
     expect(await cancelGeneration(gateway, id)).toMatchObject({
       __typename: 'CancelGenerationSuccess',
