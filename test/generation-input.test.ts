@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { InvalidInputError } from '../src/errors.ts';
 import { fingerprintOf } from '../src/fingerprint.ts';
 import { type GenerationInput, MAX_PROMPT_LENGTH, toGenerationRequests } from '../src/generation-input.ts';
-import { makePrincipal } from './support/made-up.ts';
+import { makePrincipal } from '../src/testing/made-up.ts';
 
 const caller = {
   principal: makePrincipal(),

@@ -7,7 +7,7 @@ import {
   StorageError,
 } from '../../src/errors.ts';
 import type { AttemptOutcome, DeliveryGuarantee, FailureCode } from '../../src/generation.ts';
-import { makeAttempt } from '../support/made-up.ts';
+import { makeAttempt } from '../../src/testing/made-up.ts';
 
 const attempts = (...outcomes: AttemptOutcome[]) =>
   outcomes.map((outcome, index) => makeAttempt({ number: index + 1, outcome }));

@@ -3,9 +3,9 @@ import { ProviderFailure, StorageError } from '../../src/errors.ts';
 import { createCancellations } from '../../src/ledger/cancellations.ts';
 import type { Run } from '../../src/ledger/run.ts';
 import type { AttemptRequest } from '../../src/middleware/middleware.ts';
+import { makeDelivered } from '../../src/testing/made-up.ts';
 import { createExecution, recordOfRun } from '../support/execution.ts';
 import { openTestLedger, type TestLedger } from '../support/ledger.ts';
-import { makeDelivered } from '../support/made-up.ts';
 
 let ledger: TestLedger;
 let told: AbortController;

@@ -8,9 +8,9 @@ import {
 } from '../../src/errors.ts';
 import type { Run } from '../../src/ledger/run.ts';
 import type { Ended, RunEnding } from '../../src/ledger/runs.ts';
+import { makeDelivered, PROVIDER } from '../../src/testing/made-up.ts';
 import { createExecution, type ExecutionOptions, recordOfRun } from '../support/execution.ts';
 import { newAttempt, openTestLedger, success, type TestLedger } from '../support/ledger.ts';
-import { makeDelivered, PROVIDER } from '../support/made-up.ts';
 
 let ledger: TestLedger;
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { type KeepOptions, keep } from '../../src/dispatcher/keep.ts';
 import { HandoverError, InvalidPictureError, StorageError } from '../../src/errors.ts';
 import { blobKeyOf } from '../../src/images/blob-key.ts';
 import type { BlobStore } from '../../src/images/blob-store.ts';
-import { makeDelivered, NOON } from '../support/made-up.ts';
+import { makeDelivered, NOON } from '../../src/testing/made-up.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const { staged } = makeDelivered();

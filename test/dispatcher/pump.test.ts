@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createPump, type Pump } from '../../src/dispatcher/pump.ts';
 import type { Limits } from '../../src/ledger/limits.ts';
-import { PROVIDER } from '../support/made-up.ts';
+import { PROVIDER } from '../../src/testing/made-up.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { createMemoryQueue, type MemoryQueue } from '../support/memory-queue.ts';
 

@@ -3,7 +3,7 @@ import { recover } from '../../src/dispatcher/recovery.ts';
 import { FencedError, InvalidPictureError, ProviderFailure } from '../../src/errors.ts';
 import type { Attempt, DeliveryGuarantee, StagedPicture } from '../../src/generation.ts';
 import type { AttemptEnding } from '../../src/ledger/attempts.ts';
-import { makeAttempt, makeDelivered, makeGeneration, makeRun } from '../support/made-up.ts';
+import { makeAttempt, makeDelivered, makeGeneration, makeRun } from '../../src/testing/made-up.ts';
 
 /** Takes over a generation with these attempts on record, oldest first. */
 async function takeOver(

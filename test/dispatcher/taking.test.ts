@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createTaking } from '../../src/dispatcher/taking.ts';
 import type { Limits } from '../../src/ledger/limits.ts';
 import type { Job } from '../../src/ledger/run.ts';
-import { PROVIDER } from '../support/made-up.ts';
+import { PROVIDER } from '../../src/testing/made-up.ts';
 import { createMemoryQueue } from '../support/memory-queue.ts';
 
 const OTHER = 'other';

@@ -7,7 +7,7 @@ import {
 } from '../../src/dispatcher/updates.ts';
 import { TooManySubscriptionsError } from '../../src/errors.ts';
 import type { Attempt, Generation, GenerationStatus } from '../../src/generation.ts';
-import { makeAttempt, makeGeneration } from '../support/made-up.ts';
+import { makeAttempt, makeGeneration } from '../../src/testing/made-up.ts';
 
 /** Longer than any test takes: what comes in time was not the timer's. */
 const LONG_MS = 60_000;

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createWaiters, type Waiters } from '../../src/dispatcher/waiters.ts';
 import type { Ended } from '../../src/ledger/runs.ts';
-import { makeGeneration, makeImage } from '../support/made-up.ts';
+import { makeGeneration, makeImage } from '../../src/testing/made-up.ts';
 
 /** Longer than any test takes: an answer that comes in time was not the timer's. */
 const LONG_MS = 60_000;

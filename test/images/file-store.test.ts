@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { createFileStore } from '../../src/images/file-store.ts';
-import { describeBlobStore } from '../conformance/blob-store.ts';
+import { describeBlobStore } from '../../src/testing/describe-blob-store.ts';
 import { temporaryFolder } from './pictures.ts';
 
 describeBlobStore(

@@ -9,7 +9,7 @@ import { ConfigError, StorageError } from '../../src/errors.ts';
 import type { BlobStore } from '../../src/images/blob-store.ts';
 import type { S3Credentials } from '../../src/images/s3-client.ts';
 import { createS3Store } from '../../src/images/s3-store.ts';
-import { describeBlobStore } from '../conformance/blob-store.ts';
+import { describeBlobStore } from '../../src/testing/describe-blob-store.ts';
 import { type S3Server, startS3Server } from '../support/s3-server.ts';
 import { temporaryFolder } from './pictures.ts';
 

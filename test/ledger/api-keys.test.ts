@@ -12,8 +12,8 @@ import {
   sha256Hex,
 } from '../../src/ledger/api-keys.ts';
 import { CHANNELS } from '../../src/ledger/notifications.ts';
+import { NOON } from '../../src/testing/made-up.ts';
 import { openTestLedger, type TestLedger } from '../support/ledger.ts';
-import { NOON } from '../support/made-up.ts';
 
 let ledger: TestLedger;
 beforeAll(async () => {

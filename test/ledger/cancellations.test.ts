@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FencedError } from '../../src/errors.ts';
 import { createCancellations, endingOfCancel } from '../../src/ledger/cancellations.ts';
+import { makeAttempt } from '../../src/testing/made-up.ts';
 import { newAttempt, openTestLedger, success, type TestLedger } from '../support/ledger.ts';
-import { makeAttempt } from '../support/made-up.ts';
 
 let ledger: TestLedger;
 let cancel: ReturnType<typeof createCancellations>['cancel'];

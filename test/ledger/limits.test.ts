@@ -3,8 +3,8 @@ import { ConfigError } from '../../src/errors.ts';
 import { limitsOf, refuseUnknownProviders, roomBeside } from '../../src/ledger/limits.ts';
 import type { Job } from '../../src/ledger/run.ts';
 import type { Started } from '../../src/ledger/runs.ts';
+import { PROVIDER } from '../../src/testing/made-up.ts';
 import { newAttempt, openTestLedger, success, type TestLedger, type TestReplica } from '../support/ledger.ts';
-import { PROVIDER } from '../support/made-up.ts';
 
 const OTHER = 'other';
 const limits = { all: 5, byProvider: new Map([[PROVIDER, 3]]) };

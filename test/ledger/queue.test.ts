@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/ledger/run.ts';
+import { PROVIDER } from '../../src/testing/made-up.ts';
 import { openTestLedger, type TestLedger, type TestReplica } from '../support/ledger.ts';
-import { PROVIDER } from '../support/made-up.ts';
 
 let ledger: TestLedger;
 let second: TestReplica;

@@ -5,8 +5,8 @@ import { attemptsOf } from '../../src/ledger/attempts.ts';
 import { quotaUsed, utcDay } from '../../src/ledger/quota.ts';
 import type { Run } from '../../src/ledger/run.ts';
 import type { FailedEnding } from '../../src/ledger/runs.ts';
+import { PROVIDER } from '../../src/testing/made-up.ts';
 import { newAttempt, openTestLedger, success, type TestLedger, type TestReplica } from '../support/ledger.ts';
-import { PROVIDER } from '../support/made-up.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const clock = createManualClock();

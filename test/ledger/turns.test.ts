@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ensureClient } from '../../src/ledger/clients.ts';
 import type { Job } from '../../src/ledger/run.ts';
 import { createTurns, type Turns } from '../../src/ledger/turns.ts';
+import { PROVIDER } from '../../src/testing/made-up.ts';
 import { openTestLedger, type TestLedger, type TestReplica } from '../support/ledger.ts';
-import { PROVIDER } from '../support/made-up.ts';
 
 let ledger: TestLedger;
 let second: TestReplica;

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { ForbiddenError, IdempotencyConflictError, QuotaExceededError } from '../../src/errors.ts';
 import type { AuditLine } from '../../src/ledger/audit.ts';
 import { type AuditOptions, audit } from '../../src/middleware/audit.ts';
-import { describeRequestMiddleware } from '../conformance/middleware.ts';
-import { makeAnswer, makeGeneration, makeRequest, NOON } from '../support/made-up.ts';
+import { describeRequestMiddleware } from '../../src/testing/describe-middleware.ts';
+import { makeAnswer, makeGeneration, makeRequest, NOON } from '../../src/testing/made-up.ts';
 
 describeRequestMiddleware('audit', () =>
   audit({

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { ForbiddenError } from '../../src/errors.ts';
 import { SCOPES } from '../../src/generation.ts';
 import { authorize } from '../../src/middleware/authorize.ts';
-import { describeRequestMiddleware } from '../conformance/middleware.ts';
-import { makeAnswer, makePrincipal, makeRequest } from '../support/made-up.ts';
+import { describeRequestMiddleware } from '../../src/testing/describe-middleware.ts';
+import { makeAnswer, makePrincipal, makeRequest } from '../../src/testing/made-up.ts';
 
 describeRequestMiddleware('authorize', authorize);
 

@@ -7,8 +7,8 @@ import {
 } from '../../src/errors.ts';
 import { deadline } from '../../src/middleware/deadline.ts';
 import type { AttemptRequest, DeliveredPicture } from '../../src/middleware/middleware.ts';
-import { describeAttemptMiddleware } from '../conformance/middleware.ts';
-import { makeAttemptRequest, makeDelivered, NOON } from '../support/made-up.ts';
+import { describeAttemptMiddleware } from '../../src/testing/describe-middleware.ts';
+import { makeAttemptRequest, makeDelivered, NOON } from '../../src/testing/made-up.ts';
 
 describeAttemptMiddleware('deadline', () => deadline({ now: () => NOON }));
 

@@ -4,7 +4,7 @@ import { IdempotencyConflictError } from '../../src/errors.ts';
 import type { Generation } from '../../src/generation.ts';
 import { type IdempotencyOptions, idempotency } from '../../src/middleware/idempotency.ts';
 import type { GenerationAnswer, GenerationRequest } from '../../src/middleware/middleware.ts';
-import { describeRequestMiddleware } from '../conformance/middleware.ts';
+import { describeRequestMiddleware } from '../../src/testing/describe-middleware.ts';
 import {
   makeAnswer,
   makeGeneration,
@@ -12,7 +12,7 @@ import {
   makePrincipal,
   makeRequest,
   NOON,
-} from '../support/made-up.ts';
+} from '../../src/testing/made-up.ts';
 
 describeRequestMiddleware('idempotency', () => idempotency({ cache: new Keyv(), ttlMs: 60_000 }));
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { GenerationRequest } from '../../src/middleware/middleware.ts';
 import { quota } from '../../src/middleware/quota.ts';
-import { describeRequestMiddleware } from '../conformance/middleware.ts';
-import { makeAnswer, makePrincipal, makeRequest } from '../support/made-up.ts';
+import { describeRequestMiddleware } from '../../src/testing/describe-middleware.ts';
+import { makeAnswer, makePrincipal, makeRequest } from '../../src/testing/made-up.ts';
 
 describeRequestMiddleware('quota', quota);
 

@@ -8,8 +8,8 @@ import {
 } from '../../src/errors.ts';
 import type { AttemptEnding, AttemptLog } from '../../src/ledger/attempts.ts';
 import { record } from '../../src/middleware/record.ts';
-import { describeAttemptMiddleware } from '../conformance/middleware.ts';
-import { makeAttemptRequest, makeDelivered, NOON } from '../support/made-up.ts';
+import { describeAttemptMiddleware } from '../../src/testing/describe-middleware.ts';
+import { makeAttemptRequest, makeDelivered, NOON } from '../../src/testing/made-up.ts';
 
 const silent: AttemptLog = { begin: async () => {}, fail: async () => {} };
 

@@ -3,14 +3,14 @@ import { HandoverError, InvalidPictureError, ProviderFailure } from '../../src/e
 import type { DeliveryGuarantee } from '../../src/generation.ts';
 import type { AttemptRequest } from '../../src/middleware/middleware.ts';
 import { type RetryOptions, retry } from '../../src/middleware/retry.ts';
-import { describeAttemptMiddleware } from '../conformance/middleware.ts';
+import { describeAttemptMiddleware } from '../../src/testing/describe-middleware.ts';
 import {
   makeAttempt,
   makeAttemptRequest,
   makeDelivered,
   makeGeneration,
   makeRun,
-} from '../support/made-up.ts';
+} from '../../src/testing/made-up.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 describeAttemptMiddleware('retry', () => retry({ ...createManualClock({ hurried: true }) }));

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { createBetterToken } from '../../src/providers/bettertoken.ts';
-import { describeProvider } from '../conformance/provider.ts';
-import { errorAnswer, imageAnswer } from './upstream.ts';
+import { describeProvider } from '../../src/testing/describe-provider.ts';
+import { errorAnswer, imageAnswer } from '../../src/testing/upstream.ts';
 
 describeProvider({
   name: 'bettertoken',

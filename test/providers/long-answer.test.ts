@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createBetterToken } from '../../src/providers/bettertoken.ts';
-import { imageAnswer, readAll, startUpstream, type Upstream } from './upstream.ts';
+import { imageAnswer, readAll, startUpstream, type Upstream } from '../../src/testing/upstream.ts';
 
 const PICTURE = Buffer.from('a picture that took its time');
 

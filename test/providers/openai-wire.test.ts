@@ -20,7 +20,7 @@ import {
   readAll,
   startUpstream,
   type Upstream,
-} from './upstream.ts';
+} from '../../src/testing/upstream.ts';
 
 const API_KEY = 'sk-test-0123456789abcdef';
 const PICTURE = randomBytes(300_000);

@@ -5,8 +5,8 @@ import type { Run } from '../../src/ledger/run.ts';
 import type { Ended } from '../../src/ledger/runs.ts';
 import type { AttemptRequest } from '../../src/middleware/middleware.ts';
 import { record } from '../../src/middleware/record.ts';
+import { makeDelivered } from '../../src/testing/made-up.ts';
 import type { TestLedger } from './ledger.ts';
-import { makeDelivered } from './made-up.ts';
 import { createManualClock } from './manual-clock.ts';
 
 const NEVER = new AbortController().signal;

@@ -11,8 +11,8 @@ import { type Claim, createClaims } from '../../src/ledger/claims.ts';
 import { ensureClient } from '../../src/ledger/clients.ts';
 import type { Run } from '../../src/ledger/run.ts';
 import type { SucceededEnding } from '../../src/ledger/runs.ts';
+import { makeAttempt, PROVIDER } from '../../src/testing/made-up.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
-import { makeAttempt, PROVIDER } from './made-up.ts';
 
 /** What a replica keeps in PostgreSQL, as the gateway opens it. */
 export interface TestReplica extends Records {

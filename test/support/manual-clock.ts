@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/clock.ts';
-import { NOON } from './made-up.ts';
+import { NOON } from '../../src/testing/made-up.ts';
 
 /** Time that passes only when the test says so. */
 export interface ManualClock extends Clock {

@@ -3,7 +3,7 @@ import type { Queue } from '../../src/ledger/queue.ts';
 import type { Job } from '../../src/ledger/run.ts';
 import type { Runs } from '../../src/ledger/runs.ts';
 import type { Claimant, Grant, Turns } from '../../src/ledger/turns.ts';
-import { makeGeneration, makeRun, PROVIDER } from './made-up.ts';
+import { makeGeneration, makeRun, PROVIDER } from '../../src/testing/made-up.ts';
 
 /** What a pump asks of the ledger, in memory: a queue, turns and the start of runs. */
 export interface MemoryQueue {

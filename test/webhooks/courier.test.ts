@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { Delivery, Settlement } from '../../src/ledger/webhook-jobs.ts';
+import { makeGeneration } from '../../src/testing/made-up.ts';
 import { createCourier } from '../../src/webhooks/courier.ts';
 import type { SendOutcome, SendWebhook } from '../../src/webhooks/sender.ts';
 import { MAX_TRIES } from '../../src/webhooks/verdict.ts';
-import { makeGeneration } from '../support/made-up.ts';
 
 const ANSWERED: SendOutcome = { kind: 'answered', httpStatus: 200, retryAfterSeconds: undefined };
 const REFUSED: SendOutcome = { kind: 'unanswered', reason: 'could not be reached (ECONNREFUSED)' };

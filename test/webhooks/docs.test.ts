@@ -4,10 +4,10 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { makeGeneration, makeImage } from '../../src/testing/made-up.ts';
 import { payloadOf } from '../../src/webhooks/payload.ts';
 import { signedHeaders, webhookSecretOf } from '../../src/webhooks/signing.ts';
 import { MAX_TRIES } from '../../src/webhooks/verdict.ts';
-import { makeGeneration, makeImage } from '../support/made-up.ts';
 import { freePort } from '../support/readme-gateway.ts';
 import { pageOf, ROOT, sampleOf, tableOf } from '../support/readme-pages.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { makeGeneration, makeImage, NOON } from '../../src/testing/made-up.ts';
 import { payloadOf } from '../../src/webhooks/payload.ts';
-import { makeGeneration, makeImage, NOON } from '../support/made-up.ts';
 
 const options = {
   globalId: (typename: string, id: string) => `${typename}/${id}`,

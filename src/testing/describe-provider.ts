@@ -3,9 +3,9 @@ import { getEventListeners, once } from 'node:events';
 import { createServer } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { InvalidPictureError, ProviderFailure } from '../../src/errors.ts';
-import type { PictureRequest } from '../../src/generation.ts';
-import type { Provider } from '../../src/providers/provider.ts';
+import { InvalidPictureError, ProviderFailure } from '../errors.ts';
+import type { PictureRequest } from '../generation.ts';
+import type { Provider } from '../providers/provider.ts';
 import {
   answering,
   failureOf,
@@ -14,7 +14,7 @@ import {
   startUpstream,
   type Upstream,
   type WireAnswer,
-} from '../providers/upstream.ts';
+} from './upstream.ts';
 
 /** What the suite must know of a provider: how it is made, and what its upstream's wire looks like. */
 export interface ProviderUnderTest {

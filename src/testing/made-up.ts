@@ -1,12 +1,12 @@
-import { fingerprintOf } from '../../src/fingerprint.ts';
-import type { Attempt, Generation, Image, Principal } from '../../src/generation.ts';
-import type { Run } from '../../src/ledger/run.ts';
+import { fingerprintOf } from '../fingerprint.ts';
+import type { Attempt, Generation, Image, Principal } from '../generation.ts';
+import type { Run } from '../ledger/run.ts';
 import type {
   AttemptRequest,
   DeliveredPicture,
   GenerationAnswer,
   GenerationRequest,
-} from '../../src/middleware/middleware.ts';
+} from '../middleware/middleware.ts';
 
 /** Nouns with nothing special about them, for tests that care for one field at a time. */
 

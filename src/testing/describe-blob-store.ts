@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { BlobStore } from '../../src/images/blob-store.ts';
+import type { BlobStore } from '../images/blob-store.ts';
 
 /** A store to be tested, empty, and how to remove it. */
 export interface BlobStoreUnderTest {

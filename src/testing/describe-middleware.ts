@@ -8,8 +8,8 @@ import {
   InvalidInputError,
   InvalidPictureError,
   ProviderFailure,
-} from '../../src/errors.ts';
-import type { AttemptMiddleware, RequestMiddleware } from '../../src/middleware/middleware.ts';
+} from '../errors.ts';
+import type { AttemptMiddleware, RequestMiddleware } from '../middleware/middleware.ts';
 import {
   makeAnswer,
   makeAttempt,
@@ -18,7 +18,7 @@ import {
   makeGeneration,
   makeRequest,
   makeRun,
-} from '../support/made-up.ts';
+} from './made-up.ts';
 
 /** How many requests pass a middleware at once, to see whether they get mixed up. */
 const AT_ONCE = 50;
