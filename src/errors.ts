@@ -1,4 +1,4 @@
-import type { Generation, RejectionReason } from './generation.ts';
+import type { Attempt, Generation, RejectionReason } from './generation.ts';
 
 /**
  * What Gesso throws on purpose. Each class carries data; none carries a formatted secret.
@@ -118,6 +118,17 @@ export class ProviderFailure extends GatewayError {
     this.httpStatus = details.httpStatus;
     this.providerCode = details.providerCode;
     this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** All attempts at a provider were made in earlier runs: it was not asked, and this ends as the `last` one did. */
+export class AttemptsUsedUpError extends ProviderFailure {
+  constructor(message: string, last: Attempt | undefined) {
+    super(message, {
+      outcome: last?.outcome === 'NOT_ACCEPTED' ? 'NOT_ACCEPTED' : 'UNKNOWN',
+      httpStatus: last?.httpStatus,
+      providerCode: last?.errorCode,
+    });
   }
 }
 

@@ -3,6 +3,8 @@ import { createImageProvider, type ImageProviderOptions } from './openai-wire/im
 import type { Provider } from './provider.ts';
 
 export interface BetterTokenOptions extends Omit<ImageProviderOptions, 'baseUrl'> {
+  /** What it is called here; for a second account, or another region. @default 'bettertoken' */
+  readonly name?: string;
   /** @default 'https://www.bettertoken.ai/v1' */
   readonly baseUrl?: string;
 }
@@ -13,12 +15,13 @@ export interface BetterTokenOptions extends Omit<ImageProviderOptions, 'baseUrl'
  * @see https://docs.bettertoken.ai/llms.txt
  */
 export const createBetterToken = ({
+  name = 'bettertoken',
   baseUrl = 'https://www.bettertoken.ai/v1',
   ...options
 }: BetterTokenOptions): Provider =>
   createImageProvider(
     {
-      name: 'bettertoken',
+      name,
       models: ['gpt-image-2'],
       sizes: IMAGE_SIZES,
       toBody: ({ prompt, size }, model) => ({

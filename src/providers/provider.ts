@@ -52,4 +52,9 @@ export interface ProviderAnswer {
 export interface PictureMetadata {
   /** The prompt that the model really drew (`revised_prompt`), where the provider said. */
   readonly revisedPrompt: string | undefined;
+  /**
+   * What was asked for and not done as asked, or done to the picture, a sentence each; nothing secret in them. The gateway
+   * logs them. A provider that refuses what it can't honour has none.
+   */
+  readonly warnings?: readonly string[];
 }

@@ -5,6 +5,7 @@
 export * from '../sandbox/sandbox.ts';
 export { type BlobStoreUnderTest, describeBlobStore } from './describe-blob-store.ts';
 export { describeAttemptMiddleware, describeRequestMiddleware } from './describe-middleware.ts';
-export { describeProvider, type ProviderUnderTest } from './describe-provider.ts';
+export { describeProvider } from './describe-provider.ts';
 export * from './made-up.ts';
+export type { ProviderUnderTest } from './provider-bench.ts';
 export * from './upstream.ts';

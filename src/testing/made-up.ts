@@ -60,6 +60,7 @@ export const makeGeneration = (changes: Partial<Generation> = {}): Generation =>
   fingerprint: fingerprintOf(INTENT),
   keyHeld: true,
   provider: PROVIDER,
+  route: [PROVIDER],
   model: 'made-up-1',
   failure: undefined,
   createdAt: NOON,

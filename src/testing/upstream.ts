@@ -23,11 +23,12 @@ export type Respond = (request: RecordedRequest, response: ServerResponse) => vo
 /** A real HTTP server on loopback that records what it gets and answers as the test says. */
 export const startUpstream = async (respond: Respond) => {
   const requests: RecordedRequest[] = [];
-  const sockets = new Set<Socket>();
+  /** Each with the promise of its end: one listener a socket, however many requests it carries. */
+  const sockets = new Map<Socket, Promise<void>>();
   let current = respond;
 
   const server = createServer(async (incoming, response) => {
-    const closed = new Promise<void>((resolve) => incoming.socket.once('close', () => resolve()));
+    const closed = sockets.get(incoming.socket) ?? Promise.resolve();
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
     const request: RecordedRequest = {
@@ -41,8 +42,12 @@ export const startUpstream = async (respond: Respond) => {
     await current(request, response);
   });
   server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    sockets.set(socket, closed);
+    socket.on('close', () => {
+      sockets.delete(socket);
+      resolve();
+    });
     socket.on('error', () => socket.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -57,7 +62,7 @@ export const startUpstream = async (respond: Respond) => {
       current = next;
     },
     async close() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };

@@ -22,6 +22,9 @@ export const DEFAULT_LIMITS: AnswerLimits = {
   maxSkeletonBytes: 1024 * 1024,
 };
 
+/** In UTF-16 code units. */
+const MAX_WARNING = 200;
+
 /** Turns a successful reply into the contract's answer: the picture in blocks, the rest at the end. */
 export const readAnswer = ({
   reply,
@@ -30,6 +33,7 @@ export const readAnswer = ({
   blocks,
   failures,
   redactor,
+  warningsOf,
 }: {
   reply: HttpReply;
   model: string;
@@ -37,6 +41,8 @@ export const readAnswer = ({
   blocks: BlockPool;
   failures: Failures;
   redactor: Redactor;
+  /** What the document says that was not done as asked, in the vendor's words. */
+  warningsOf?: ((document: unknown) => readonly string[]) | undefined;
 }): ProviderAnswer => {
   const json = createImageJsonReader(limits);
   let metadata: PictureMetadata | undefined;
@@ -60,11 +66,15 @@ export const readAnswer = ({
           }
         }
       }
-      const { revisedPrompt } = json.finish();
+      const { revisedPrompt, document } = json.finish();
+      const warnings = warningsOf?.(document).map((warning) => redactor.text(warning, MAX_WARNING)) ?? [];
       // The document is whole: whatever still happens to the socket can't take the picture away.
       reply.body.release();
       if (block.length > 0) yield block.bytes.subarray(0, block.length);
-      metadata = { revisedPrompt: revisedPrompt && redactor.secret(revisedPrompt) };
+      metadata = {
+        revisedPrompt: revisedPrompt && redactor.secret(revisedPrompt),
+        ...(warnings.length > 0 && { warnings }),
+      };
     } catch (error) {
       throw failures.ofError(error, reply.status);
     } finally {

@@ -10,7 +10,7 @@ export interface HttpCall {
   readonly body: Buffer;
   /** Aborts the call, also while its answer is being read. */
   readonly signal: AbortSignal;
-  /** How long the peer may be silent, before the headers and between two parts of the body, in milliseconds. */
+  /** How long the peer may be silent, before the headers and between two parts of the body, in milliseconds; 0 for ever. */
   readonly silenceMs: number;
 }
 

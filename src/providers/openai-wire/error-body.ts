@@ -11,6 +11,10 @@ export interface ErrorDetails {
   readonly message: string | undefined;
   readonly code: string | undefined;
   readonly type: string | undefined;
+  /** The field of the request that is at fault. */
+  readonly param: string | undefined;
+  /** Whether OpenAI's envelope is around it: an `error` object that says something. What stands before the API has others. */
+  readonly enveloped: boolean;
 }
 
 /** Reads the body of an error, bounded in size and time. A body that is not of OpenAI's shape says nothing. */
@@ -40,18 +44,20 @@ export const readErrorBody = async (reply: HttpReply): Promise<ErrorDetails> => 
 };
 
 /**
- * Reads `{"error": {"message", "type", "code"}}`, and what relatives make of it: an error that is a string, a code
+ * Reads `{"error": {"message", "type", "param", "code"}}`, and what relatives make of it: an error that is a string, a code
  * that is a number, the fields without the envelope.
  */
 export const parseErrorBody = (text: string): ErrorDetails => {
   const document = parse(text);
   const error = property(document, 'error') ?? document;
-  if (typeof error === 'string') return { message: error, code: undefined, type: undefined };
-  return {
-    message: word(property(error, 'message')),
-    code: word(property(error, 'code')),
-    type: word(property(error, 'type')),
-  };
+  if (typeof error === 'string') {
+    return { message: error, code: undefined, type: undefined, param: undefined, enveloped: false };
+  }
+  const message = word(property(error, 'message'));
+  const code = word(property(error, 'code'));
+  const type = word(property(error, 'type'));
+  const enveloped = error !== document && (message ?? code ?? type) !== undefined;
+  return { message, code, type, param: word(property(error, 'param')), enveloped };
 };
 
 const parse = (text: string): unknown => {

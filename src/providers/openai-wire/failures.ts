@@ -16,13 +16,22 @@ const REQUEST_STATUSES = new Set([400, 413, 422]);
 /** What OpenAI and those who speak like it answer to a prompt or a picture that breaks their rules. */
 const CONTENT_POLICY_CODES = new Set(['content_policy_violation', 'moderation_blocked', 'content_filter']);
 
+/** What became of a call, and of a rejected one whose mistake it was. */
+export interface Verdict {
+  readonly outcome: FailedOutcome;
+  readonly rejection?: RejectionReason;
+}
+
+/** What a vendor's errors say beyond their status; undefined where its status says all. */
+export type Judge = (status: number, details: ErrorDetails) => Verdict | undefined;
+
 /** What became of a call that was answered with a status outside 2xx. */
-export const classify = (
-  status: number,
-  { code, type }: Pick<ErrorDetails, 'code' | 'type'>,
-): { outcome: FailedOutcome; rejection?: RejectionReason } => {
+const classify = (status: number, details: ErrorDetails, judge: Judge | undefined): Verdict => {
+  const { code, type } = details;
   const isPolicy = CONTENT_POLICY_CODES.has(code ?? '') || CONTENT_POLICY_CODES.has(type ?? '');
   if (status >= 400 && status < 500 && isPolicy) return { outcome: 'REJECTED', rejection: 'CONTENT_POLICY' };
+  const verdict = judge?.(status, details);
+  if (verdict !== undefined) return verdict;
   if (NOT_ACCEPTED_STATUSES.has(status)) return { outcome: 'NOT_ACCEPTED' };
   if (status >= 500) return { outcome: 'UNKNOWN' };
   return { outcome: 'REJECTED', rejection: REQUEST_STATUSES.has(status) ? 'REQUEST' : 'OPERATOR' };
@@ -32,22 +41,31 @@ export const classify = (
 export const createFailures = ({
   provider,
   redactor,
+  judge,
+  replyIdHeader,
   now = Date.now,
 }: {
   provider: string;
   redactor: Redactor;
+  judge?: Judge | undefined;
+  replyIdHeader?: string | undefined;
   /** The clock for dates in `Retry-After`, in milliseconds since 1970. @default Date.now */
   now?: () => number;
 }) => {
   const message = (text: string) => redactor.text(`${provider}: ${text}`, MAX_MESSAGE);
+  /** How the vendor's support finds the call again, ahead of a text that may be cut. */
+  const replyIdOf = ({ headers }: HttpReply): string => {
+    const id = replyIdHeader && headers[replyIdHeader];
+    return typeof id === 'string' && id !== '' ? ` (${replyIdHeader} ${redactor.text(id, MAX_CODE)})` : '';
+  };
 
   return {
     /** The call was refused: reads the error's body, and frees the socket. */
     async ofReply(reply: HttpReply): Promise<ProviderFailure> {
       const details = await readErrorBody(reply);
       const said = [details.message, details.code && `(${details.code})`].filter(Boolean).join(' ');
-      return new ProviderFailure(message(`status ${reply.status}${said && `: ${said}`}`), {
-        ...classify(reply.status, details),
+      return new ProviderFailure(message(`status ${reply.status}${replyIdOf(reply)}${said && `: ${said}`}`), {
+        ...classify(reply.status, details, judge),
         httpStatus: reply.status,
         providerCode: details.code === undefined ? undefined : redactor.text(details.code, MAX_CODE),
         retryAfterMs: parseRetryAfter(reply.headers['retry-after'], { now }),

@@ -27,11 +27,12 @@ export interface ImageJsonReader {
   /** Whether the bracket that closes the document was read. What follows it is of no interest. */
   ended(): boolean;
   /**
-   * To be called when the document or the body has ended: what the document says beside the picture.
+   * To be called when the document or the body has ended: what the document says beside the picture, and the document,
+   * in which each picture is an empty string.
    *
    * @throws {BodyError} `BODY_CUT`, `BODY_MALFORMED` or `NO_PICTURE`
    */
-  finish(): { revisedPrompt: string | undefined };
+  finish(): { revisedPrompt: string | undefined; document: unknown };
 }
 
 type Container =
@@ -157,7 +158,7 @@ export const createImageJsonReader = (limits: {
       if (cut) throw new BodyError('BODY_CUT');
       const document = parseJson(text);
       if (!pictureFound) throw new BodyError('NO_PICTURE');
-      return { revisedPrompt: revisedPromptOf(document) };
+      return { revisedPrompt: revisedPromptOf(document), document };
     },
   };
 };

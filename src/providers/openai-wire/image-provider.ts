@@ -6,7 +6,7 @@ import { type AnswerLimits, DEFAULT_LIMITS, readAnswer } from './answer.ts';
 import { parseBaseUrl } from './base-url.ts';
 import { createBlockPool } from './block.ts';
 import { call } from './call.ts';
-import { createFailures } from './failures.ts';
+import { createFailures, type Judge } from './failures.ts';
 import { isCompressed } from './headers.ts';
 import { createRedactor } from './redact.ts';
 
@@ -14,10 +14,13 @@ import { createRedactor } from './redact.ts';
 export interface ImageProviderOptions {
   readonly apiKey: string;
   readonly baseUrl: string;
-  /** Sockets at most: as many as generations may be open at once. */
-  readonly connections: number;
-  /** The generation's one deadline, in milliseconds. The transport's own limits are set above it. */
-  readonly deadlineMs: number;
+  /** Sockets at most: as many as generations may be open at once. @default as many as calls are open */
+  readonly connections?: number;
+  /**
+   * The generation's one deadline, in milliseconds. The transport's own limits are set above it.
+   * @default none: what ends a call is its signal
+   */
+  readonly deadlineMs?: number;
   /** Sends the calls instead of a pool of its own, and is not closed by `close`. */
   readonly dispatcher?: Dispatcher;
   /** @default DEFAULT_LIMITS */
@@ -33,6 +36,14 @@ export interface ImageProviderVendor {
   readonly sizes: readonly ImageSize[];
   /** The fields of the JSON body. */
   readonly toBody: (request: PictureRequest, model: string) => Readonly<Record<string, unknown>>;
+  /** Headers beside those that every vendor of this wire gets, in lower case. */
+  readonly toHeaders?: (requestId: string) => Readonly<Record<string, string>>;
+  /** Asked about every error but a refusal of the content. @default by status alone */
+  readonly judge?: Judge;
+  /** The header of an answer, in lower case, that holds the vendor's own name for the call. */
+  readonly replyIdHeader?: string;
+  /** What an answer's JSON says that was not done as asked, a sentence each. */
+  readonly warningsOf?: (document: unknown, request: PictureRequest) => readonly string[];
 }
 
 /** So that the gateway's deadline always rules, and says why the call ended. */
@@ -47,7 +58,7 @@ const KEEP_ALIVE_MS = 3_000;
 
 /** A provider that speaks the wire format of OpenAI's `POST /images/generations`. */
 export const createImageProvider = (vendor: ImageProviderVendor, options: ImageProviderOptions): Provider => {
-  const { name, models, sizes } = vendor;
+  const { name, models, sizes, judge, replyIdHeader } = vendor;
   const { apiKey, deadlineMs } = options;
   // Also what undici would refuse in a header, call after call.
   if (!/^[\x21-\x7e]+$/.test(apiKey)) {
@@ -55,7 +66,13 @@ export const createImageProvider = (vendor: ImageProviderVendor, options: ImageP
   }
   const { origin, prefix } = parseBaseUrl(options.baseUrl, { provider: name });
   const redactor = createRedactor(apiKey);
-  const failures = createFailures({ provider: name, redactor, ...(options.now && { now: options.now }) });
+  const failures = createFailures({
+    provider: name,
+    redactor,
+    judge,
+    replyIdHeader,
+    ...(options.now && { now: options.now }),
+  });
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const blocks = createBlockPool();
   const dispatcher = options.dispatcher ?? createPool(origin, options.connections);
@@ -78,10 +95,11 @@ export const createImageProvider = (vendor: ImageProviderVendor, options: ImageP
           'accept-encoding': 'identity',
           'user-agent': 'gesso',
           'x-request-id': requestId,
+          ...vendor.toHeaders?.(requestId),
         },
         body: Buffer.from(JSON.stringify(vendor.toBody(request, model))),
         signal,
-        silenceMs: deadlineMs + SILENCE_MARGIN_MS,
+        silenceMs: deadlineMs === undefined ? 0 : deadlineMs + SILENCE_MARGIN_MS,
       }).catch((error: unknown) => {
         throw failures.ofError(error);
       });
@@ -91,7 +109,8 @@ export const createImageProvider = (vendor: ImageProviderVendor, options: ImageP
         reply.body.destroy();
         throw failures.ofContentEncoding(reply.status);
       }
-      return readAnswer({ reply, model, limits, blocks, failures, redactor });
+      const warningsOf = (document: unknown) => vendor.warningsOf?.(document, request) ?? [];
+      return readAnswer({ reply, model, limits, blocks, failures, redactor, warningsOf });
     },
 
     async close() {
@@ -101,9 +120,9 @@ export const createImageProvider = (vendor: ImageProviderVendor, options: ImageP
   };
 };
 
-const createPool = (origin: string, connections: number): Pool =>
+const createPool = (origin: string, connections: number | undefined): Pool =>
   new Pool(origin, {
-    connections,
+    connections: connections ?? null,
     // With HTTP/2 undici sends a request again after GOAWAY, which is a second paid call.
     allowH2: false,
     pipelining: 1,
