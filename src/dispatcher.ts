@@ -26,7 +26,7 @@ import { createTurns } from './ledger/turns.ts';
 import type { Viewer } from './ledger/viewer.ts';
 import { MAX_WEBHOOKS_PER_GENERATION, type Webhooks } from './ledger/webhooks.ts';
 import type { GenerationAnswer, GenerationRequest } from './middleware/middleware.ts';
-import type { Provider } from './providers/provider.ts';
+import type { Router } from './routing.ts';
 
 export interface DispatcherOptions {
   readonly db: Database;
@@ -37,7 +37,9 @@ export interface DispatcherOptions {
   readonly notifications: Notifications;
   /** Undefined where nobody may be told of an end. */
   readonly webhooks: Webhooks | undefined;
-  readonly providers: ReadonlyMap<string, Provider>;
+  /** The names of those that are configured here. */
+  readonly providers: readonly string[];
+  readonly router: Router;
   readonly attemptRing: ExecuteOptions['attemptRing'];
   readonly staging: ExecuteOptions['staging'];
   readonly keeping: ExecuteOptions['keeping'];
@@ -61,7 +63,7 @@ const CUT_GRACE_MS = 3_000;
 
 /** The durable queue between the rings: claims generations, runs those that it fetches, and lets callers wait. */
 export function createDispatcher(options: DispatcherOptions) {
-  const { db, queue, runs, notifications, webhooks, providers, clock, cutting, replicaId, onError } = options;
+  const { db, queue, runs, notifications, webhooks, router, clock, cutting, replicaId, onError } = options;
   const claims = createClaims({ db, queue, now: clock.now, replicaId, webhooks });
   const cancellations = createCancellations({ db, queue, now: clock.now, webhooks });
   const draining = new AbortController();
@@ -91,6 +93,7 @@ export function createDispatcher(options: DispatcherOptions) {
 
   const execute = createExecute({
     ...options,
+    onward: router.after,
     attemptsOf: async (id) => (await attemptsOf(db, [id])).get(id) ?? [],
     signal: cutting.signal,
     handover: draining.signal,
@@ -106,7 +109,6 @@ export function createDispatcher(options: DispatcherOptions) {
   const pump = createPump({
     ...options,
     turns: createTurns(db),
-    providers: [...providers.keys()],
     execute,
     onError: (error) => onError(error, { message: 'taking jobs failed' }),
   });
@@ -147,20 +149,6 @@ export function createDispatcher(options: DispatcherOptions) {
     for (const { id, status } of await endedAmong(db, pump.runningIds())) if (status === 'CANCELED') stop(id);
   }
 
-  function choose(request: GenerationRequest): Provider {
-    const { provider: name, size } = request;
-    const provider = name === undefined ? providers.values().next().value : providers.get(name);
-    if (provider === undefined) {
-      const message = `is none of the configured providers: ${[...providers.keys()].join(', ')}.`;
-      throw new InvalidInputError([{ path: ['input', 'provider'], message }]);
-    }
-    if (!provider.sizes.includes(size)) {
-      const message = `${size} is not offered by ${provider.name}.`;
-      throw new InvalidInputError([{ path: ['input', 'size'], message }]);
-    }
-    return provider;
-  }
-
   /** Who asks for a generation that there is already may want to be told of its end all the same. */
   async function joinByWebhook({ id, clientId }: Generation, url: string | undefined): Promise<void> {
     if (url === undefined || webhooks === undefined) return;
@@ -191,7 +179,7 @@ export function createDispatcher(options: DispatcherOptions) {
     async dispatch(request: GenerationRequest): Promise<GenerationAnswer> {
       if (draining.signal.aborted)
         throw new GatewayUnavailableError('This replica is shutting down; ask again.');
-      const provider = choose(request);
+      const [provider, ...others] = router.plan(request);
       const claiming = claims.claim({
         clientId: request.principal.clientId,
         apiKeyId: request.principal.apiKeyId,
@@ -201,6 +189,7 @@ export function createDispatcher(options: DispatcherOptions) {
         delivery: request.delivery,
         requestedProvider: request.provider,
         provider: provider.name,
+        route: others.length === 0 ? undefined : [provider, ...others].map(({ name }) => name),
         model: provider.models[0],
         idempotencyKey: request.idempotencyKey,
         ordinal: request.ordinal,

@@ -69,8 +69,10 @@ export interface Generation {
   readonly fingerprint: string;
   /** Whether the idempotency key still answers for this generation. */
   readonly keyHeld: boolean;
-  /** The provider that was chosen. */
+  /** The provider that it waits for, runs at, or ended at. */
   readonly provider: string | undefined;
+  /** The providers that it may be made by, in order: those that were asked, `provider`, and those that are left. */
+  readonly route: readonly string[];
   readonly model: string | undefined;
   readonly failure: GenerationFailure | undefined;
   readonly createdAt: Date;

@@ -5,14 +5,15 @@ import type { Middleware } from './middleware/middleware.ts';
  * The two rings, drawn. First-listed is outermost.
  *
  *   request ring   audit ▸ authorize ▸ idempotency ▸ quota ▸ dispatcher
- *   attempt ring   deadline ▸ retry ▸ record ▸ provider
+ *   attempt ring   breaker ▸ deadline ▸ retry ▸ record ▸ provider
  *
  * Audit is outermost so that what the others refuse is on record. Quota lies inside idempotency, because a
- * replay is free. The deadline lies outside retry, because it is one for all attempts; record lies inside it,
+ * replay is free. The breaker is outermost, because all attempts of a generation are one to it, and what it refuses is no
+ * attempt. The deadline lies outside retry, because it is one for all attempts; record lies inside it,
  * because every call is an attempt of its own.
  */
 export const REQUEST_RING = ['audit', 'authorize', 'idempotency', 'quota'] as const;
-export const ATTEMPT_RING = ['deadline', 'retry', 'record'] as const;
+export const ATTEMPT_RING = ['breaker', 'deadline', 'retry', 'record'] as const;
 
 /** Folds middleware around the innermost handler. */
 export function compose<Request, Response>(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../src/errors.ts';
 import type { Middleware } from '../src/middleware/middleware.ts';
-import { arrange, compose, type RingPlace } from '../src/pipeline.ts';
+import { ATTEMPT_RING, arrange, compose, REQUEST_RING, type RingPlace } from '../src/pipeline.ts';
 
 type Word = Middleware<string, string>;
 
@@ -14,6 +14,13 @@ const marking = (name: string): Word =>
   })[name] as Word;
 
 const namesOf = (ring: readonly { readonly name: string }[]) => ring.map(({ name }) => name);
+
+describe('the rings', () => {
+  it('have this order, outermost first', () => {
+    expect(REQUEST_RING).toEqual(['audit', 'authorize', 'idempotency', 'quota']);
+    expect(ATTEMPT_RING).toEqual(['breaker', 'deadline', 'retry', 'record']);
+  });
+});
 
 describe('compose', () => {
   it('puts the first-listed outermost', async () => {

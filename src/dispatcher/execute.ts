@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { FencedError, HandoverError, InvalidPictureError, StorageError } from '../errors.ts';
-import type { Attempt } from '../generation.ts';
+import type { Attempt, Generation } from '../generation.ts';
 import { blobKeyOf } from '../images/blob-key.ts';
 import type { AttemptLog } from '../ledger/attempts.ts';
 import { persist } from '../ledger/persist.ts';
@@ -8,7 +8,9 @@ import type { Queue } from '../ledger/queue.ts';
 import type { Run } from '../ledger/run.ts';
 import type { Ended, FailedEnding, Runs } from '../ledger/runs.ts';
 import type { AttemptRequest, DeliveredPicture } from '../middleware/middleware.ts';
+import type { Onward } from '../routing.ts';
 import { endingOf } from './ending.ts';
+import { mayFallBack, reasonOf } from './fallback.ts';
 import { type KeepOptions, keep } from './keep.ts';
 import { recover } from './recovery.ts';
 
@@ -22,6 +24,8 @@ export interface ExecuteOptions {
   };
   readonly keeping: KeepOptions;
   readonly runs: Runs;
+  /** Where a generation goes on that its provider did not take; undefined at the end of its route. */
+  readonly onward: (generation: Generation) => Onward | undefined;
   readonly queue: Queue;
   readonly clock: Clock;
   /** Ends the calls that are under way: the time to drain is over. */
@@ -29,7 +33,7 @@ export interface ExecuteOptions {
   /** Ends the waits between calls: the replica is shutting down. */
   readonly handover: AbortSignal;
   readonly onEnded: (ended: Ended) => void;
-  /** The generation goes on elsewhere. */
+  /** The generation goes on: at another replica, or with another provider, here or elsewhere. */
   readonly onHandedOver: (run: Run) => void;
   readonly onError: (error: unknown, run: Run) => void;
 }
@@ -38,7 +42,8 @@ export interface ExecuteOptions {
 const MAX_REFUSALS = 8;
 
 /**
- * Runs one generation to its end: recovers, calls the provider through the ring, keeps the picture, writes it down. The
+ * Runs one generation to its end, or to the next provider of its route: recovers, calls the provider through the ring,
+ * keeps the picture, writes it down. The
  * signal `canceled` ends calls and waits at once; whether the generation was canceled is then asked of the ledger.
  */
 export function createExecute(options: ExecuteOptions): (run: Run, canceled: AbortSignal) => Promise<void> {
@@ -83,6 +88,25 @@ export function createExecute(options: ExecuteOptions): (run: Run, canceled: Abo
     }
   }
 
+  /**
+   * Hands the generation over to the next provider, where one may be asked; not after the deadline, which is one for the
+   * whole route.
+   * @throws {HandoverError} once the calls are cut by a shutdown, which is no fault of the provider: whoever takes the run
+   * over goes on with what is on record.
+   */
+  async function fallBack(run: Run, error: unknown): Promise<boolean> {
+    const { generation, deadlineAt } = run;
+    const onward = options.onward(generation);
+    if (onward === undefined || clock.now().getTime() >= deadlineAt.getTime()) return false;
+    const attempts = await written(run, () => attemptsOf(generation.id));
+    if (!mayFallBack(error, generation.delivery, attempts)) return false;
+    if (options.signal.aborted) throw new HandoverError('The replica is shutting down.', { cause: error });
+    const { provider, route } = onward;
+    const to = { provider: provider.name, model: provider.models[0], route, reason: reasonOf(error) };
+    await written(run, () => runs.reroute(run, to));
+    return true;
+  }
+
   async function fail(run: Run, error: unknown, attempt?: FailedEnding['attempt']): Promise<Ended> {
     const attempts = await written(run, () => attemptsOf(run.generation.id));
     const ending = { ...endingOf(error, run.generation.delivery, attempts), attempt };
@@ -121,6 +145,7 @@ export function createExecute(options: ExecuteOptions): (run: Run, canceled: Abo
         if (error instanceof FencedError || error instanceof HandoverError || delivered) throw error;
         if (canceled.aborted) throw error;
         options.onError(error, run);
+        if (await fallBack(run, error)) return options.onHandedOver(run);
         ended = await fail(run, error);
       }
       options.onEnded(ended);

@@ -17,7 +17,8 @@ export interface RecoveryOptions {
  * - it was cut off: it is recorded as UNKNOWN, and thrown, for AT_MOST_ONCE to end on;
  * - it had ended in a way that nothing can follow: that is thrown again.
  *
- * Resolves with undefined where the attempt ring may go on.
+ * Resolves with undefined where the attempt ring may go on, as it may where the last attempt was at another provider: that
+ * one was given up, and this one was asked for nothing yet.
  */
 export async function recover(
   run: Run,
@@ -40,6 +41,7 @@ export async function recover(
       new ProviderFailure(CUT_OFF, { outcome: 'UNKNOWN', providerCode: ending.errorCode }),
     );
   }
+  if (last.provider !== run.generation.provider) return undefined;
   return goOnUnless(run, failureOf(last));
 }
 

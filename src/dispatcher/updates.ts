@@ -152,4 +152,4 @@ export function createUpdates({ find, pollMs = 5_000, onError }: UpdatesOptions)
 export type Updates = ReturnType<typeof createUpdates>;
 
 const versionOf = ({ generation, attempts }: Moment): string =>
-  `${generation.status} ${attempts.map(({ outcome }) => outcome).join(' ')}`;
+  `${generation.status} ${generation.provider} ${attempts.map(({ outcome }) => outcome).join(' ')}`;

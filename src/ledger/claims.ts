@@ -22,6 +22,8 @@ export interface Claim {
   readonly delivery: DeliveryGuarantee;
   readonly requestedProvider: string | undefined;
   readonly provider: string;
+  /** The providers that it may be made by, in order, that one first; undefined where it is the only one. */
+  readonly route: readonly string[] | undefined;
   readonly model: string | undefined;
   readonly idempotencyKey: string | undefined;
   readonly ordinal: number;
@@ -198,6 +200,7 @@ function toRow(id: string, claim: Claim, createdAt: Date) {
     delivery: claim.delivery,
     requested_provider: claim.requestedProvider ?? null,
     provider: claim.provider,
+    route: claim.route ?? null,
     model: claim.model ?? null,
     idempotency_key: claim.idempotencyKey ?? null,
     ordinal: claim.ordinal,

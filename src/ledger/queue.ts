@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type pg from 'pg';
 import { fromKysely, type PgBoss } from 'pg-boss';
 import { ConfigError } from '../errors.ts';
@@ -21,6 +22,7 @@ const UNCLAIMED_RETENTION_SECONDS = 365 * 24 * 3600;
 
 /** What the names of all queues of generations begin with. */
 export const QUEUE_PREFIX = 'generations.';
+const JOBS = sql.raw(`${QUEUE_SCHEMA}.job`);
 const queueOf = (provider: string): string => `${QUEUE_PREFIX}${provider}`;
 /** The one queue that a development version had for all providers. */
 const FORMER_QUEUE = 'generations';
@@ -122,6 +124,27 @@ export async function openQueue(options: QueueOptions) {
           inTransaction(transaction),
         );
       }
+    },
+
+    /**
+     * Puts the jobs of generations into the queues of other providers, whoever has them, in the transaction that sends the
+     * generations there. By id is right here too. Resolves with the highest claim on each that was ever handed out; the
+     * next one is higher.
+     * @throws {Error} when a job is not there for a moment, because it is just being given back.
+     */
+    async move(
+      transaction: DatabaseTransaction,
+      moves: readonly { id: string; from: string; to: string }[],
+    ): Promise<Map<string, number>> {
+      const input = moves.map(({ id, from, to }) => ({ id, former: queueOf(from), name: queueOf(to) }));
+      const { rows } = await sql<{ id: string; claim: number }>`
+        update ${JOBS} j
+        set name = i.name, state = 'created', retry_count = j.retry_count + 1, started_on = null, heartbeat_on = null
+        from json_to_recordset(${JSON.stringify(input)}::json) as i (id uuid, former text, name text)
+        where j.name = i.former and j.id = i.id and j.state < 'completed'
+        returning j.id, j.retry_count - 1 as claim`.execute(transaction);
+      if (rows.length < moves.length) throw new Error('The job of a generation was just being given back.');
+      return new Map(rows.map(({ id, claim }) => [id, claim]));
     },
 
     /** Gives jobs back, so that any replica may take them at once. */

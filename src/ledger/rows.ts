@@ -9,7 +9,7 @@ import type { AttemptsTable, GenerationsTable, ImagesTable } from './tables.ts';
 export const generationColumns = (table: string) =>
   sql.raw(
     `id client_id api_key_id request_id status prompt size delivery requested_provider provider model idempotency_key
-     ordinal fingerprint key_held quota_day failure runner created_at started_at finished_at deadline_at`
+     ordinal fingerprint key_held quota_day failure runner created_at started_at finished_at deadline_at route`
       .split(/\s+/)
       .map((column) => `${table}.${column}`)
       .join(', '),
@@ -32,6 +32,7 @@ export function toGeneration(row: Selectable<GenerationsTable>): Generation {
     fingerprint: row.fingerprint,
     keyHeld: row.keyHeld,
     provider: present(row.provider),
+    route: row.route ?? (row.provider === null ? [] : [row.provider]),
     model: present(row.model),
     failure: present(row.failure),
     createdAt: row.createdAt,

@@ -8,6 +8,7 @@ import { imagesOf } from './images.ts';
 import { admit, type Limits } from './limits.ts';
 import { CHANNELS } from './notifications.ts';
 import type { Queue } from './queue.ts';
+import { createReroutes } from './reroutes.ts';
 import { generationColumns, storable, toGeneration } from './rows.ts';
 import type { Job, Run } from './run.ts';
 import type { GenerationsTable } from './tables.ts';
@@ -64,6 +65,7 @@ export interface RunsOptions {
 /** Runs: taking over generations whose jobs were fetched, and ending them, each under its fence. */
 export function createRuns(options: RunsOptions) {
   const { db, queue, now, replicaId, deadlineMs, limits, webhooks } = options;
+  const reroutes = createReroutes({ db, queue, now, replicaId });
   const finishing = createWriteBatch<{ run: Run; ending: RunEnding }, Ended | undefined>({
     compare: (a, b) => (a.run.generation.id < b.run.generation.id ? -1 : 1),
     write: (items) => db.transaction().execute((transaction) => finishAll(transaction, items)),
@@ -198,13 +200,18 @@ export function createRuns(options: RunsOptions) {
       return ended;
     },
 
+    /** Hands the generation over to the next provider of its route, see `createReroutes`. */
+    reroute: reroutes.reroute,
+
     /** What is on record of a generation now, whoever runs it; undefined where nothing is. */
     async statusOf(generationId: string): Promise<GenerationStatus | undefined> {
       const query = db.selectFrom('generations').select('status').where('id', '=', generationId);
       return (await query.executeTakeFirst())?.status;
     },
 
-    settle: () => finishing.settle(),
+    async settle(): Promise<void> {
+      await Promise.all([finishing.settle(), reroutes.settle()]);
+    },
   };
 }
 

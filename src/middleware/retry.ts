@@ -1,5 +1,5 @@
-import { HandoverError, ProviderFailure } from '../errors.ts';
-import type { DeliveryGuarantee } from '../generation.ts';
+import { AttemptsUsedUpError, HandoverError, ProviderFailure } from '../errors.ts';
+import type { DeliveryGuarantee, Generation } from '../generation.ts';
 import type { AttemptMiddleware, AttemptRequest } from './middleware.ts';
 
 export interface RetryOptions {
@@ -10,6 +10,11 @@ export interface RetryOptions {
   readonly delaysMs?: readonly number[];
   /** Up to this share of a wait is added to it at random, so that what failed together does not return together. @default 0.1 */
   readonly jitterRatio?: number;
+  /**
+   * Whether another provider would be asked now, were this one given up: a `Retry-After` longer than the wait that is due
+   * is then not waited for. @default never
+   */
+  readonly goesOn?: (generation: Generation) => boolean;
   readonly now: () => Date;
   /** Rejects when the signal is aborted. */
   readonly sleep: (delayMs: number, signal: AbortSignal) => Promise<void>;
@@ -18,14 +23,16 @@ export interface RetryOptions {
 }
 
 /**
- * The one owner of retries; no other layer sends again. The attempts on record count, those of replicas that
- * died included, so that a crash never adds to the number allowed.
+ * The one owner of retries; no other layer sends again. The attempts on record at the provider count, those of replicas
+ * that died included, so that a crash never adds to the number allowed.
  */
 export function retry(options: RetryOptions): AttemptMiddleware {
-  const { delaysMs = [3000, 8000, 15000], jitterRatio = 0.1, now, sleep, random = Math.random } = options;
+  const { delaysMs = [3000, 8000, 15000], jitterRatio = 0.1, goesOn = () => false } = options;
+  const { now, sleep, random = Math.random } = options;
 
   return async function retry(request, next) {
-    if (request.attemptNumber > delaysMs.length + 1) throw usedUp(request);
+    const elsewhere = request.run.attemptsMade.filter(({ provider }) => provider !== request.provider).length;
+    if (request.attemptNumber - elsewhere > delaysMs.length + 1) throw usedUp(request);
     for (let { attemptNumber } = request; ; attemptNumber++) {
       if (request.handover.aborted) throw new HandoverError('The replica is shutting down.');
       let failure: ProviderFailure;
@@ -35,9 +42,11 @@ export function retry(options: RetryOptions): AttemptMiddleware {
         if (!isRetryable(error, request.generation.delivery)) throw error;
         failure = error;
       }
-      const delayMs = delaysMs[attemptNumber - 1];
+      const delayMs = delaysMs[attemptNumber - elsewhere - 1];
       if (delayMs === undefined) throw failure;
-      const waitMs = Math.max(delayMs * (1 + jitterRatio * random()), failure.retryAfterMs ?? 0);
+      const { retryAfterMs = 0 } = failure;
+      if (retryAfterMs > delayMs && goesOn(request.generation)) throw failure;
+      const waitMs = Math.max(delayMs * (1 + jitterRatio * random()), retryAfterMs);
       // A wait that the deadline would cut short is not begun: the caller learns now that it failed, and why.
       if (now().getTime() + waitMs >= request.deadlineAt.getTime()) throw failure;
       await waitUnlessHandedOver(waitMs, request, failure);
@@ -65,15 +74,8 @@ function isRetryable(error: unknown, delivery: DeliveryGuarantee): error is Prov
   return error.outcome === 'NOT_ACCEPTED' || (error.outcome === 'UNKNOWN' && delivery === 'AT_LEAST_ONCE');
 }
 
-function usedUp({ run }: AttemptRequest): ProviderFailure {
-  const { attemptsMade, generation } = run;
-  const last = attemptsMade.at(-1);
-  return new ProviderFailure(
-    `All ${attemptsMade.length} attempts of generation ${generation.id} are used up.`,
-    {
-      outcome: last?.outcome === 'NOT_ACCEPTED' ? 'NOT_ACCEPTED' : 'UNKNOWN',
-      httpStatus: last?.httpStatus,
-      providerCode: last?.errorCode,
-    },
-  );
+function usedUp({ run, provider }: AttemptRequest): AttemptsUsedUpError {
+  const made = run.attemptsMade.filter((attempt) => attempt.provider === provider);
+  const message = `All ${made.length} attempts of generation ${run.generation.id} at ${provider} are used up.`;
+  return new AttemptsUsedUpError(message, made.at(-1));
 }

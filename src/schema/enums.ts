@@ -37,7 +37,7 @@ export const DeliveryGuaranteeEnum = builder.enumType('DeliveryGuarantee', {
 export const GenerationStatusEnum = builder.enumType('GenerationStatus', {
   description: 'Where a generation is in its life.',
   values: {
-    QUEUED: { description: 'Accepted, and not yet taken up.' },
+    QUEUED: { description: 'Accepted, and waiting for its turn at a provider.' },
     RUNNING: { description: 'A replica works on it.' },
     SUCCEEDED: { description: 'Its image is stored.' },
     FAILED: { description: 'Ended without an image: see `failure`.' },
@@ -79,6 +79,7 @@ export const AuditActionEnum = builder.enumType('AuditAction', {
     GENERATION_DENIED: { description: 'A request was refused for want of a scope or of quota.' },
     ATTEMPT_STARTED: { description: 'A call upstream was put on record, before it was sent.' },
     ATTEMPT_FINISHED: { description: 'The outcome of a call upstream is known.' },
+    GENERATION_REROUTED: { description: 'A provider did not take a generation, which goes on to the next.' },
     GENERATION_SUCCEEDED: { description: 'An image is stored.' },
     GENERATION_FAILED: { description: 'A generation ended without an image.' },
     GENERATION_CANCELED: { description: 'A generation was canceled.' },
@@ -113,5 +114,14 @@ export const ProviderStatusEnum = builder.enumType('ProviderStatus', {
     AVAILABLE: { description: 'The last call succeeded, or none was made yet.' },
     DEGRADED: { description: 'The last call failed.' },
     UNAVAILABLE: { description: 'The last five calls or more failed.' },
+  },
+});
+
+export const CircuitStateEnum = builder.enumType('CircuitState', {
+  description: 'Whether generations are sent to a provider, or spared the wait for one that fails.',
+  values: {
+    CLOSED: { description: 'It is asked.' },
+    OPEN: { description: 'Too many generations in a row failed there: it is not asked for a while.' },
+    HALF_OPEN: { description: 'After that while: one generation tries it, and closes or opens it again.' },
   },
 });

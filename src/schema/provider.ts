@@ -1,6 +1,6 @@
 import { builder } from './builder.ts';
 import type { GatewayPort } from './context.ts';
-import { ImageSizeEnum, ProviderStatusEnum } from './enums.ts';
+import { CircuitStateEnum, ImageSizeEnum, ProviderStatusEnum } from './enums.ts';
 
 type ProviderFacts = GatewayPort['providers'][number];
 
@@ -22,6 +22,11 @@ const ProviderRef = builder.objectRef<ProviderFacts>('Provider').implement({
       type: ProviderStatusEnum,
       description: 'Judged by the calls that were made to it.',
       resolve: ({ health }) => health().status,
+    }),
+    circuit: t.field({
+      type: CircuitStateEnum,
+      description: 'Whether the replica that answers would ask it now.',
+      resolve: ({ circuit }) => circuit(),
     }),
     checkedAt: t.field({
       type: 'DateTime',

@@ -104,6 +104,20 @@ describe('recover, where the last attempt had ended', () => {
     }
   });
 
+  it.each([
+    ['was not accepted', { outcome: 'NOT_ACCEPTED' }],
+    ["was the operator's mistake", { outcome: 'REJECTED', rejection: 'OPERATOR' }],
+    ['was lost', { outcome: 'UNKNOWN' }],
+  ] as const)(
+    'and %s by another provider: that one was given up, and this one may be asked',
+    async (_how, ending) => {
+      const attempt = makeAttempt({ ...ending, provider: 'another' });
+      for (const delivery of ['AT_LEAST_ONCE', 'AT_MOST_ONCE'] as const) {
+        expect((await takeOver([attempt], { delivery })).error).toBeUndefined();
+      }
+    },
+  );
+
   it('looks at the last one only: those before it were followed already', async () => {
     const rejected = makeAttempt({ number: 1, outcome: 'UNKNOWN', errorCode: 'CUT_OFF' });
     const busy = makeAttempt({ number: 2, outcome: 'NOT_ACCEPTED' });

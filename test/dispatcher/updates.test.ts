@@ -91,6 +91,20 @@ describe('a watcher', () => {
     expect(statusOf(await next)).toBe('CANCELED');
   });
 
+  it('is told that it waits for another provider now, though nothing else changed', async () => {
+    const at = (provider: string): Moment => {
+      const { generation, attempts } = momentOf('a', 'QUEUED');
+      return { generation: { ...generation, provider }, attempts };
+    };
+    const ledger = new Map([['a', at('first')]]);
+    const { updates } = createOver(ledger);
+    const watched = updates.watch(of('a'));
+    await watched.next();
+    ledger.set('a', at('second'));
+    updates.lookUp(['a']);
+    expect((await watched.next()).value).toMatchObject({ status: 'QUEUED', provider: 'second' });
+  });
+
   it('that is slow gets the newest state, not every one between', async () => {
     const ledger = new Map([['a', momentOf('a', 'QUEUED')]]);
     const { updates, looks } = createOver(ledger);

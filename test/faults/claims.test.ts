@@ -54,6 +54,7 @@ const claimOf = (idempotencyKey: string, change: Partial<Claim> = {}): Claim => 
   delivery: 'AT_LEAST_ONCE',
   requestedProvider: undefined,
   provider: 'bettertoken',
+  route: undefined,
   model: undefined,
   idempotencyKey,
   ordinal: 0,

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { HandoverError, InvalidPictureError, ProviderFailure } from '../../src/errors.ts';
+import {
+  AttemptsUsedUpError,
+  HandoverError,
+  InvalidPictureError,
+  ProviderFailure,
+} from '../../src/errors.ts';
 import type { DeliveryGuarantee } from '../../src/generation.ts';
 import type { AttemptRequest } from '../../src/middleware/middleware.ts';
 import { type RetryOptions, retry } from '../../src/middleware/retry.ts';
@@ -10,6 +15,7 @@ import {
   makeDelivered,
   makeGeneration,
   makeRun,
+  PROVIDER,
 } from '../../src/testing/made-up.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
@@ -94,6 +100,30 @@ describe('retry: Retry-After', () => {
   });
 });
 
+describe('retry: Retry-After, where another provider would be asked now', () => {
+  const elsewhere = { goesOn: () => true };
+
+  it('is not waited for beyond the wait that is due: the failure is the end here', async () => {
+    const failure = notAccepted(20_000);
+    const { error, numbers, waitsMs } = await attempt([failure], {}, elsewhere);
+    expect(error).toBe(failure);
+    expect(numbers).toEqual([1]);
+    expect(waitsMs).toEqual([]);
+  });
+
+  it('changes nothing where it is no longer than that wait', async () => {
+    const failures = [notAccepted(3_000), notAccepted(8_000), notAccepted()];
+    expect((await attempt(failures, {}, elsewhere)).waitsMs).toEqual([3_000, 8_000, 15_000]);
+  });
+
+  it('is asked of the generation at hand', async () => {
+    const goesOn: RetryOptions['goesOn'] = ({ route }) => route.length > 1;
+    const routed = makeRun({ generation: makeGeneration({ route: [PROVIDER, 'next'] }) });
+    expect((await attempt([notAccepted(20_000)], { run: routed }, { goesOn })).numbers).toEqual([1]);
+    expect((await attempt([notAccepted(20_000)], {}, { goesOn })).waitsMs).toEqual([20_000]);
+  });
+});
+
 describe('retry: what is sent again', () => {
   it('under both guarantees: what was not accepted', async () => {
     for (const delivery of ['AT_LEAST_ONCE', 'AT_MOST_ONCE'] as const) {
@@ -142,6 +172,21 @@ describe('retry: attempts on record', () => {
     expect(waitsMs).toEqual([15_000]);
   });
 
+  it('count for their provider: those at another one leave it all its tries, and number on', async () => {
+    const attemptsMade = [1, 2, 3, 4].map((number) =>
+      makeAttempt({ number, provider: 'another', outcome: 'NOT_ACCEPTED' }),
+    );
+    const own = makeAttempt({ number: 5, outcome: 'NOT_ACCEPTED' });
+    const failures = [notAccepted(), notAccepted(), notAccepted(), notAccepted()];
+    const fresh = await attempt(failures, { run: makeRun({ attemptsMade }), attemptNumber: 5 });
+    expect(fresh.numbers).toEqual([5, 6, 7, 8]);
+    expect(fresh.waitsMs).toEqual([3_000, 8_000, 15_000]);
+    const run = makeRun({ attemptsMade: [...attemptsMade, own] });
+    const takenOver = await attempt(failures, { run, attemptNumber: 6 });
+    expect(takenOver.numbers).toEqual([6, 7, 8]);
+    expect(takenOver.waitsMs).toEqual([8_000, 15_000]);
+  });
+
   it.each([
     ['NOT_ACCEPTED', 'NOT_ACCEPTED'],
     ['UNKNOWN', 'UNKNOWN'],
@@ -150,7 +195,7 @@ describe('retry: attempts on record', () => {
     async (last, outcome) => {
       const { error, numbers } = await attempt([], died('UNKNOWN', 'UNKNOWN', 'UNKNOWN', last));
       expect(numbers).toEqual([]);
-      expect(error).toBeInstanceOf(ProviderFailure);
+      expect(error).toBeInstanceOf(AttemptsUsedUpError);
       expect(error).toMatchObject({ outcome, httpStatus: 503, providerCode: 'overloaded' });
     },
   );

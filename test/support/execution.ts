@@ -78,6 +78,7 @@ export function createExecution(
       onRetry: () => {},
     },
     runs,
+    onward: () => undefined,
     queue,
     clock,
     signal: new AbortController().signal,

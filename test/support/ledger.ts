@@ -76,6 +76,7 @@ export async function openTestLedger({
     delivery: 'AT_LEAST_ONCE',
     requestedProvider: undefined,
     provider: PROVIDER,
+    route: undefined,
     model: 'made-up-1',
     idempotencyKey: undefined,
     ordinal: 0,
