@@ -83,6 +83,14 @@ export function readConfig(
   if (read.webhookHosts !== undefined && read.webhookSecret === undefined) {
     problems.push('GESSO_WEBHOOK_SECRET must be set with GESSO_WEBHOOK_HOSTS, the same on every replica');
   }
+  if (read.documentsOnly && read.documents === undefined) {
+    problems.push('GESSO_DOCUMENTS_ONLY is set, but GESSO_DOCUMENTS is not: every document would be refused');
+  }
+  if (read.documentsOnly && read.federation !== 'off') {
+    problems.push(
+      'GESSO_DOCUMENTS_ONLY and GESSO_FEDERATION are both set: it would refuse what a router sends, which makes its own documents',
+    );
+  }
   const { keepImagesDays, keepRecordsDays } = read;
   if (keepImagesDays !== undefined && keepRecordsDays !== undefined && keepImagesDays > keepRecordsDays) {
     problems.push('GESSO_KEEP_IMAGES_DAYS is above GESSO_KEEP_RECORDS_DAYS: an image goes with its record');

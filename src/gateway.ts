@@ -5,40 +5,37 @@ import { Keyv } from 'keyv';
 import { sql } from 'kysely';
 import { type Logger, pino } from 'pino';
 import QuickLRU from 'quick-lru';
+import { startAuditSinks } from './audit-sinks/start.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createDispatcher } from './dispatcher.ts';
-import { ConfigError, GatewayUnavailableError } from './errors.ts';
+import { GatewayUnavailableError } from './errors.ts';
 import { createEdge } from './gateway/edge.ts';
 import { openPictures } from './gateway/pictures.ts';
+import { createPort } from './gateway/port.ts';
+import { gatherProviders } from './gateway/providers.ts';
 import { openRecords } from './gateway/records.ts';
+import { reportedDrain } from './gateway/reported-drain.ts';
 import { type DevelopmentKey, developmentKey } from './gateway/secrets.ts';
-import { createWebhookCourier, type WebhookTestOptions, webhookSecrets } from './gateway/webhooks.ts';
+import { createWebhookCourier, type WebhookTestOptions } from './gateway/webhooks.ts';
 import { createMeasure } from './images/measure.ts';
-import { createApiKey, revokeApiKey } from './ledger/api-keys.ts';
 import { openElsewhere } from './ledger/generations.ts';
 import { refuseUnknownProviders } from './ledger/limits.ts';
 import { audit } from './middleware/audit.ts';
 import { authorize } from './middleware/authorize.ts';
+import { breaker } from './middleware/breaker.ts';
 import { deadline } from './middleware/deadline.ts';
 import { idempotency } from './middleware/idempotency.ts';
-import type {
-  AttemptMiddleware,
-  AttemptRequest,
-  DeliveredPicture,
-  RequestMiddleware,
-} from './middleware/middleware.ts';
+import type { AttemptMiddleware, RequestMiddleware } from './middleware/middleware.ts';
 import { quota } from './middleware/quota.ts';
 import { record } from './middleware/record.ts';
 import { retry } from './middleware/retry.ts';
 import { arrange, compose } from './pipeline.ts';
-import type { GessoConfig, GessoPlugin } from './plugin.ts';
-import { createHealth } from './provider-health.ts';
+import { checkPlugins, type GessoConfig, type GessoPlugin } from './plugin.ts';
 import { createBetterToken } from './providers/bettertoken.ts';
-import type { Provider } from './providers/provider.ts';
 import { keepMsOf } from './retention/removal.ts';
 import { startRetention } from './retention/retention.ts';
-import type { GatewayPort } from './schema/context.ts';
+import { createRouter, isBetweenSeveral } from './routing.ts';
 
 export interface GatewayOptions {
   readonly config: Config;
@@ -78,6 +75,7 @@ const STAGED_KEEP_MS = 7 * 24 * 3600 * 1000;
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { config, extensions = {}, publicUrl, log = pino({ enabled: false }), clock = systemClock } = options;
   const { now } = clock;
+  const added = checkPlugins(extensions.plugins ?? []);
   const keepMs = keepMsOf(config);
   const cutting = new AbortController();
   let draining = false;
@@ -93,24 +91,26 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { db, queue, runs, limits, notifications, webhooks, attemptLog, auditTrail } = records;
 
   const builtIn = core();
-  const added = extensions.plugins ?? [];
-  const providers = new Map<string, Provider>();
-  // Whoever adds a provider of their own means it; the built-in one is the default where nobody does.
-  for (const provider of [...added, builtIn].flatMap((plugin) => plugin.providers ?? [])) {
-    if (!/^[a-z0-9-]+$/.test(provider.name)) {
-      const rule = 'must be lowercase letters, digits and hyphens';
-      throw new ConfigError(`The name of the provider "${provider.name}" ${rule}.`);
-    }
-    if (providers.has(provider.name)) throw new ConfigError(`Two providers are called "${provider.name}".`);
-    providers.set(provider.name, provider);
-  }
-  if (providers.size === 0) throw new ConfigError('No provider is configured.');
-  refuseUnknownProviders(limits, [...providers.keys()]);
-  await queue.serve(providers.keys());
-  for (const { provider, count } of await openElsewhere(db, [...providers.keys()])) {
+  const routing = config.route ?? extensions.routing;
+  const providers = gatherProviders({
+    // Whoever adds a provider of their own means it; the built-in one is the default where nobody does.
+    plugins: [...added, builtIn],
+    drain: reportedDrain(staging.drain, log),
+    breakerFailures: config.breakerFailures,
+    isRouted: isBetweenSeveral(routing),
+    breakerOpenMs: config.breakerOpenMs,
+    now,
+  });
+  const router = createRouter({
+    providers: providers.byName,
+    routing,
+    isAdmitting: (name) => providers.circuitOf(name)?.isAdmitting !== false,
+  });
+  refuseUnknownProviders(limits, providers.names);
+  await queue.serve(providers.names);
+  for (const { provider, count } of await openElsewhere(db, providers.names)) {
     log.warn({ provider, count }, 'generations wait for a provider that is not configured here');
   }
-  const health = new Map([...providers.keys()].map((name) => [name, createHealth({ now })]));
 
   function core(): GessoPlugin {
     const cache =
@@ -138,32 +138,20 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
         quota(),
       ].map((middleware) => ({ middleware })),
       attemptMiddleware: [
+        breaker({ circuitOf: (name) => providers.circuitOf(name), now }),
         deadline({ now }),
-        retry({ delaysMs: config.retryDelaysMs, now, sleep: clock.sleep }),
+        retry({
+          delaysMs: config.retryDelaysMs,
+          goesOn: (generation) => router.goesOnNow(generation),
+          now,
+          sleep: clock.sleep,
+        }),
         record({ log: attemptLog, now }),
       ].map((middleware) => ({ middleware })),
     };
   }
 
-  /** Innermost of the attempt ring: one call, drained to staging. */
-  async function call({
-    attempt,
-    generation,
-    provider: name,
-    signal,
-  }: AttemptRequest): Promise<DeliveredPicture> {
-    const provider = providers.get(name);
-    if (attempt === undefined) throw new TypeError('The attempt ring has lost its record middleware.');
-    if (provider === undefined) throw new ConfigError(`The provider "${name}" is not configured any more.`);
-    const deliver = async (): Promise<DeliveredPicture> => {
-      const answered = await provider.generate(generation, { signal, requestId: attempt.requestId });
-      const staged = await staging.drain(attempt.id, answered);
-      return { attempt, httpStatus: answered.httpStatus, staged };
-    };
-    return health.get(name)?.watch(deliver) ?? deliver();
-  }
-
-  const attemptRing = compose(arrange<AttemptMiddleware>([], placesOf('attemptMiddleware')), call);
+  const attemptRing = compose(arrange<AttemptMiddleware>([], placesOf('attemptMiddleware')), providers.call);
   const dispatcher = createDispatcher({
     db,
     queue,
@@ -171,7 +159,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     notifications,
     webhooks,
-    providers,
+    providers: providers.names,
+    router,
     attemptRing,
     staging,
     keeping: {
@@ -201,30 +190,18 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     return [builtIn, ...added].flatMap((plugin) => [...(plugin[ring] ?? [])]) as unknown as Places;
   }
 
-  const port: GatewayPort = {
+  const port = createPort({
+    config,
+    db,
+    auditTrail,
     generate: requestRing,
     cancel: dispatcher.cancel,
     watch: dispatcher.watch,
-    maxWaitMs: config.waitMs,
-    webhookHosts: config.webhookHosts,
-    webhookSecret: webhookSecrets(config),
-    providers: [...providers.values()].map(({ name, models, sizes }) => ({
-      name,
-      models,
-      sizes,
-      health: () => health.get(name)?.read() ?? { status: 'AVAILABLE', checkedAt: undefined },
-    })),
-    createApiKey: (key) => createApiKey(db, key, now()),
-    revokeApiKey: (id, requestId) => revokeApiKey(db, id, requestId, now()),
-    recordDenied(line) {
-      auditTrail
-        .append(line)
-        .catch((error: unknown) => log.error({ err: error }, 'the line of a denial was lost'));
-    },
-    now,
+    providers: providers.facts(),
     images: pictures.port,
-  };
-
+    now,
+    log,
+  });
   const courier = createWebhookCourier({
     config,
     jobs: records.webhookJobs,
@@ -239,6 +216,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     db,
     notifications,
     port,
+    plugins: added,
     images: pictures.routes,
     async ready() {
       if (draining) throw new GatewayUnavailableError('The gateway is shutting down.');
@@ -249,6 +227,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const firstKey = await developmentKey(config, db, clock);
   await staging.sweep({ olderThanMs: STAGED_KEEP_MS });
+  const auditSinks = await startAuditSinks({ db, notifications, plugins: added, log, clock });
+  opened.defer(auditSinks.stop);
   dispatcher.start();
   courier?.start();
   const keepStagedMs = STAGED_KEEP_MS;
@@ -271,7 +251,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       closing.defer(pictures.close);
       closing.defer(records.close);
       closing.defer(retention.stop);
-      for (const provider of providers.values()) closing.defer(() => provider.close());
+      closing.defer(providers.close);
+      closing.defer(auditSinks.stop);
       closing.defer(auditTrail.settle);
       closing.defer(edge.close);
     },

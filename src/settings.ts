@@ -1,55 +1,16 @@
 import { z } from 'zod';
-
-const integer = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
-
-const httpUrl = z
-  .string()
-  .refine(
-    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
-    'must be an http or https URL',
-  )
-  .transform((text) => text.replace(/\/+$/, ''));
-
-const delays = z
-  .string()
-  .regex(/^(none|\d+(\s*,\s*\d+)*)$/, 'must be whole numbers with commas between, or "none"')
-  .transform((text) => (text === 'none' ? [] : text.split(',').map(Number)));
-
-/** `name=number`, with commas between. */
-const limits = z
-  .string()
-  .regex(
-    /^[a-z0-9-]+=[1-9]\d{0,6}(\s*,\s*[a-z0-9-]+=[1-9]\d{0,6})*$/,
-    'must be like "bettertoken=50,other=20"',
-  )
-  .transform(
-    (text): ReadonlyMap<string, number> =>
-      new Map(
-        text
-          .split(',')
-          .map((part) => part.trim().split('='))
-          .map(([name = '', count]) => [name, Number(count)]),
-      ),
-  );
-
-/** Host names, with `*.` in front for any name below it. */
-const hosts = z
-  .string()
-  .toLowerCase()
-  .regex(
-    /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(\s*,\s*(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*)*$/,
-    'must be host names with commas between, like "hooks.example.com,*.example.org"',
-  )
-  .transform((text): readonly string[] => text.split(',').map((part) => part.trim()));
-
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
-
-const secret = z.string().regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces');
+import {
+  delays,
+  flag,
+  hosts,
+  httpUrl,
+  integer,
+  LOG_LEVELS,
+  limits,
+  origins,
+  route,
+  secret,
+} from './setting-types.ts';
 
 /** One setting, said once: its name in the environment, its type, its default, and what it is for. */
 interface Setting<Type extends z.ZodType, Default extends string | undefined> {
@@ -99,6 +60,12 @@ export const SETTINGS = {
     httpUrl,
     undefined,
     'Where clients reach the gateway; image URLs begin with it. Left out: `http://localhost:<port>`.',
+  ),
+  corsOrigins: setting(
+    'GESSO_CORS_ORIGINS',
+    origins,
+    undefined,
+    'Origins whose web pages may call the gateway, with commas between, or `*`. Left out: its own alone.',
   ),
   betterTokenApiKey: setting(
     'BETTERTOKEN_API_KEY',
@@ -179,6 +146,24 @@ export const SETTINGS = {
     undefined,
     'Calls to one provider at once, over all replicas: `bettertoken=50,other=20`. Left out: no limit of its own.',
   ),
+  route: setting(
+    'GESSO_ROUTE',
+    route,
+    undefined,
+    'The providers for requests that name none: `bettertoken,other` asks them in this order, `bettertoken=3,other=1` draws by weight. Left out: the first provider alone.',
+  ),
+  breakerFailures: setting(
+    'GESSO_BREAKER_FAILURES',
+    integer(0, 1_000_000),
+    undefined,
+    'Generations in a row that fail at a provider before it is not asked for a while; 0 always asks. Left out: 5 with a route between several, else 0.',
+  ),
+  breakerOpenMs: setting(
+    'GESSO_BREAKER_OPEN_MS',
+    integer(1, 86_400_000),
+    '30000',
+    'How long such a provider is not asked before one generation tries it, in milliseconds.',
+  ),
   drainMs: setting(
     'GESSO_DRAIN_MS',
     integer(0, 86_400_000),
@@ -214,6 +199,24 @@ export const SETTINGS = {
     integer(1, 1_000),
     '10',
     'Images that one GraphQL operation may ask for at most.',
+  ),
+  documents: setting(
+    'GESSO_DOCUMENTS',
+    z.string(),
+    undefined,
+    'JSON file of persisted documents, as Apollo, Relay or GraphQL Code Generator write it. Left out: none.',
+  ),
+  documentsOnly: setting(
+    'GESSO_DOCUMENTS_ONLY',
+    flag,
+    'false',
+    '`true` refuses every document that is not in the file of `GESSO_DOCUMENTS`.',
+  ),
+  federation: setting(
+    'GESSO_FEDERATION',
+    z.enum(['off', 'on', 'without-node'], 'must be "off", "on" or "without-node"'),
+    'off',
+    '`on` serves the schema as a subgraph of Apollo Federation 2; `without-node` leaves `Query.node` to another subgraph.',
   ),
   bodiesAtOnce: setting(
     'GESSO_BODIES_AT_ONCE',

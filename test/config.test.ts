@@ -35,8 +35,11 @@ describe('the defaults', () => {
       storageUrl: join(dataDir, 'images'),
       urlLifetimeSeconds: 86_400,
       concurrency: 256,
+      breakerOpenMs: 30_000,
       drainMs: 30_000,
       imagesPerOperation: 10,
+      documentsOnly: false,
+      federation: 'off',
       bodiesAtOnce: 16,
       renditionCacheBytes: 536_870_912,
       logLevel: 'info',
@@ -112,6 +115,14 @@ const VALUES: Record<string, { good: [text: string, value: unknown][]; bad: stri
   GESSO_CONCURRENCY: { good: [['1', 1]], bad: ['0', '100001'] },
   GESSO_DRAIN_MS: { good: [['0', 0]], bad: ['-1', 'never'] },
   GESSO_IMAGES_PER_OPERATION: { good: [['1', 1]], bad: ['0', '1001'] },
+  GESSO_DOCUMENTS_ONLY: { good: [['false', false]], bad: ['1', 'yes', 'TRUE'] },
+  GESSO_FEDERATION: {
+    good: [
+      ['on', 'on'],
+      ['without-node', 'without-node'],
+    ],
+    bad: ['true', 'ON', 'subgraph'],
+  },
   GESSO_BODIES_AT_ONCE: { good: [['1', 1]], bad: ['0', '1001'] },
   GESSO_RENDITION_CACHE_BYTES: { good: [['0', 0]], bad: ['-1', '1GB', '99999999999999999999'] },
   NODE_ENV: {
@@ -164,6 +175,21 @@ describe('a configuration that is not usable', () => {
       expect(message).not.toContain(value);
     }
     expect(message).not.toContain('hunter2');
+  });
+});
+
+describe('only persisted documents', () => {
+  const only = { GESSO_DOCUMENTS_ONLY: 'true' };
+
+  it('can be asked for where there are some', () => {
+    const config = readConfig({ ...only, GESSO_DOCUMENTS: 'documents.json' });
+    expect(config).toMatchObject({ documents: 'documents.json', documentsOnly: true });
+    expect(refusal(only)).toContain('GESSO_DOCUMENTS is not');
+  });
+
+  it('are nothing for a router, which makes its own', () => {
+    const both = { ...only, GESSO_DOCUMENTS: 'documents.json', GESSO_FEDERATION: 'on' };
+    expect(refusal(both)).toContain('GESSO_DOCUMENTS_ONLY and GESSO_FEDERATION are both set');
   });
 });
 
@@ -273,6 +299,24 @@ describe('limits of calls', () => {
 
   it.each(['bettertoken', 'bettertoken=0', 'bettertoken=-1', '=5', 'a=1;b=2'])('refuse %j', (text) => {
     expect(() => readConfig({ GESSO_PROVIDER_CALLS_AT_ONCE: text })).toThrow('GESSO_PROVIDER_CALLS_AT_ONCE');
+  });
+});
+
+describe('a route', () => {
+  it('is an order of providers, or weights of them', () => {
+    expect(readConfig({}).route).toBeUndefined();
+    expect(readConfig({ GESSO_ROUTE: 'bettertoken, other' }).route).toEqual({
+      strategy: 'ordered',
+      order: ['bettertoken', 'other'],
+    });
+    expect(readConfig({ GESSO_ROUTE: 'bettertoken=3, other=1' }).route).toEqual({
+      strategy: 'weighted',
+      weights: { bettertoken: 3, other: 1 },
+    });
+  });
+
+  it.each(['a,', 'a=0', 'a=1,b', 'a;b', 'A', 'a,b,a', 'a=1,a=2'])('refuses %j', (text) => {
+    expect(() => readConfig({ GESSO_ROUTE: text })).toThrow('GESSO_ROUTE');
   });
 });
 

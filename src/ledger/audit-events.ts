@@ -12,7 +12,7 @@ export interface AuditFilter {
   readonly occurredUntil?: Date | undefined;
 }
 
-const toAuditEvent = (row: Selectable<AuditEventsTable>): AuditEvent => ({
+export const toAuditEvent = (row: Omit<Selectable<AuditEventsTable>, 'tx'>): AuditEvent => ({
   id: row.id,
   occurredAt: row.occurredAt,
   action: row.action as AuditAction,

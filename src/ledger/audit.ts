@@ -11,6 +11,7 @@ export const AUDIT_ACTIONS = [
   'GENERATION_DENIED',
   'ATTEMPT_STARTED',
   'ATTEMPT_FINISHED',
+  'GENERATION_REROUTED',
   'GENERATION_SUCCEEDED',
   'GENERATION_FAILED',
   'GENERATION_CANCELED',
@@ -55,10 +56,13 @@ export const auditRow = (line: AuditLine, occurredAt: Date) => ({
 });
 export type AuditRow = ReturnType<typeof auditRow>;
 
+/** Those that a line is told with; what is left out is the database's to say. */
+const COLUMNS = sql.raw('id, occurred_at, action, client_id, request_id, generation_id, attempt_id, message');
+
 /** The statement part that appends rows given as one JSON parameter; runs alone or inside a larger statement. */
 export const insertAuditEvents = (rows: readonly AuditRow[]) => sql`
-  insert into audit_events
-  select * from json_populate_recordset(null::audit_events, ${JSON.stringify(rows)}::json)`;
+  insert into audit_events (${COLUMNS})
+  select ${COLUMNS} from json_populate_recordset(null::audit_events, ${JSON.stringify(rows)}::json)`;
 
 /** Appends lines that belong to no other write: replays, conflicts, denials, keys. */
 export function createAuditTrail({ db, now }: { db: Database; now: () => Date }) {

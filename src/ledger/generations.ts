@@ -8,6 +8,7 @@ export interface GenerationFilter {
   readonly statuses?: readonly GenerationStatus[] | undefined;
   readonly clientId?: string | undefined;
   readonly provider?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
   readonly createdFrom?: Date | undefined;
   readonly createdUntil?: Date | undefined;
 }
@@ -34,7 +35,7 @@ export async function listGenerations(
   filter: GenerationFilter,
   page: Page,
 ): Promise<Generation[]> {
-  const { statuses, clientId, provider, createdFrom, createdUntil } = filter;
+  const { statuses, clientId, provider, idempotencyKey, createdFrom, createdUntil } = filter;
   let query = db.selectFrom('generations').selectAll().where(visibleTo(viewer));
   if (statuses !== undefined) {
     // An empty list asks for nothing, and gets it.
@@ -42,6 +43,7 @@ export async function listGenerations(
   }
   if (clientId !== undefined) query = query.where('clientId', '=', clientId);
   if (provider !== undefined) query = query.where('provider', '=', storable(provider));
+  if (idempotencyKey !== undefined) query = query.where('idempotencyKey', '=', storable(idempotencyKey));
   if (createdFrom !== undefined) query = query.where('createdAt', '>=', createdFrom);
   if (createdUntil !== undefined) query = query.where('createdAt', '<', createdUntil);
   const rows = await paged(query, page).execute();

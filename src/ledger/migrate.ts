@@ -2,10 +2,17 @@ import type { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import * as ledger from './migrations/0001-ledger.ts';
 import * as afterTheCaller from './migrations/0002-after-the-caller.ts';
+import * as routes from './migrations/0003-routes.ts';
+import * as auditSinks from './migrations/0004-audit-sinks.ts';
 import type { Tables } from './tables.ts';
 
 /** Every migration in order; a released one never changes, and each only adds. */
-const migrations = { '0001-ledger': ledger, '0002-after-the-caller': afterTheCaller };
+const migrations = {
+  '0001-ledger': ledger,
+  '0002-after-the-caller': afterTheCaller,
+  '0003-routes': routes,
+  '0004-audit-sinks': auditSinks,
+};
 
 /** Where Kysely keeps which migrations were run. */
 const TABLES = { migrationTableName: 'gesso_migrations', migrationLockTableName: 'gesso_migrations_lock' };

@@ -1,4 +1,4 @@
-import type { ColumnType } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
 import type {
   AttemptOutcome,
   DeliveryGuarantee,
@@ -24,7 +24,10 @@ export interface GenerationsTable {
   size: ImageSize;
   delivery: DeliveryGuarantee;
   requestedProvider: string | null;
+  /** The one that it waits for, runs at, or ended at. */
   provider: string | null;
+  /** The providers that it may be made by, in order; null where that is `provider` alone. */
+  route: string[] | null;
   model: string | null;
   idempotencyKey: string | null;
   ordinal: number;
@@ -94,6 +97,18 @@ export interface AuditEventsTable {
   generationId: string | null;
   attemptId: string | null;
   message: string | null;
+  /** The transaction that wrote it, by which audit sinks read; set by the database. */
+  tx: Generated<string>;
+}
+
+/** How far an audit sink has got. */
+export interface AuditSinksTable {
+  id: Generated<number>;
+  name: string;
+  /** Of the last line that was handed over. */
+  tx: string;
+  eventId: string;
+  createdAt: Date;
 }
 
 export interface ClientsTable {
@@ -128,6 +143,7 @@ export interface Tables {
   attempts: AttemptsTable;
   images: ImagesTable;
   auditEvents: AuditEventsTable;
+  auditSinks: AuditSinksTable;
   clients: ClientsTable;
   apiKeys: ApiKeysTable;
   quotaUsage: QuotaUsageTable;

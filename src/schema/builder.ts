@@ -2,11 +2,14 @@ import SchemaBuilder from '@pothos/core';
 import DataloaderPlugin from '@pothos/plugin-dataloader';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
-import { ForbiddenError, UnauthenticatedError } from '../errors.ts';
+import { ForbiddenError, InvalidInputError, UnauthenticatedError } from '../errors.ts';
 import { hasScope, type Scope } from '../generation.ts';
 import type { Context } from './context.ts';
 import { decodeNodeId } from './ids.ts';
 import { RELAY_WORDS } from './relay-words.ts';
+
+/** How many nodes are found at once: a page of a list has no more. */
+export const MAX_NODES = 100;
 
 /** The schema's ground. It defines no type: each has a file of its own. */
 export const builder = new SchemaBuilder<{
@@ -37,7 +40,13 @@ export const builder = new SchemaBuilder<{
     nodesQueryOptions: {
       description: 'Nodes by their ids, in this order; null in the place of what the caller may not see.',
       authScopes: { authenticated: true },
-      args: { ids: { description: 'As the field `id` of any nodes gave them.' } },
+      args: { ids: { description: `As the field \`id\` of any nodes gave them; ${MAX_NODES} at most.` } },
+      resolve(_root, { ids }, _context, _info, findNodes) {
+        if (ids.length > MAX_NODES) {
+          throw new InvalidInputError([{ path: ['ids'], message: `takes ${MAX_NODES} at most.` }]);
+        }
+        return findNodes(ids);
+      },
     },
     edgesFieldOptions: { nullable: false, description: 'In order.' },
     nodeFieldOptions: { nullable: false, description: 'What is there.' },

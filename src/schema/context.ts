@@ -53,6 +53,7 @@ export interface ProviderFacts {
   readonly models: readonly string[];
   readonly sizes: readonly ImageSize[];
   readonly health: () => ProviderHealth;
+  readonly circuit: () => 'CLOSED' | 'OPEN' | 'HALF_OPEN';
 }
 
 /** Judged by the calls that were made. */
@@ -66,8 +67,12 @@ export interface ImagePort {
   /** A signed URL of the original; `expiresInSeconds` undefined means the configured lifetime. */
   readonly url: (image: Image, expiresInSeconds: number | undefined) => string;
   readonly rendition: (image: Image, transform: ImageTransform) => ImageRendition;
-  /** The whole PNG, base64. */
-  readonly base64: (image: Image) => Promise<string>;
+  /**
+   * The whole PNG, base64. Nothing more is read once `signal` is aborted.
+   *
+   * @throws {NotFoundError} when it was removed by age; {StorageError} when it can't be read.
+   */
+  readonly base64: (image: Image, signal: AbortSignal) => Promise<string>;
 }
 
 export interface ImageTransform {

@@ -31,6 +31,17 @@ const GenerationFailureRef = builder
         description: 'What kind of failure it was.',
       }),
       message: t.exposeString('message', { description: 'For developers; never with secrets in it.' }),
+      retryable: t.exposeBoolean('retryable', {
+        description: 'Whether the same request can succeed later without a change.',
+      }),
+      providerCode: t.exposeString('providerCode', {
+        nullable: true,
+        description: "The provider's own word for it, where it gave one.",
+      }),
+      retryAfterSeconds: t.exposeInt('retryAfterSeconds', {
+        nullable: true,
+        description: 'When it is worth asking again, in seconds after the end, where that is known.',
+      }),
     }),
   });
 
@@ -45,7 +56,16 @@ builder.objectType(GenerationRef, {
       nullable: true,
       description: 'The key it was asked for with.',
     }),
-    provider: t.exposeString('provider', { nullable: true, description: 'Set once a provider is chosen.' }),
+    provider: t.exposeString('provider', {
+      nullable: true,
+      description: 'The provider that it waits for, runs at, or ended at.',
+    }),
+    route: t.field({
+      type: ['String'],
+      description:
+        'The providers that it may be made by, in order: each one is asked when the one before did not take it.',
+      resolve: ({ route }) => [...route],
+    }),
     model: t.exposeString('model', { nullable: true, description: 'Set once a provider is chosen.' }),
     image: t.loadable({
       type: ImageRef,

@@ -15,7 +15,7 @@ export function localId(typename: string, globalId: string): string | undefined 
   }
 }
 
-const NODE_TYPES = ['Generation', 'Image', 'Client', 'AuditEvent', 'ApiKey'] as const;
+export const NODE_TYPES = ['Generation', 'Image', 'Client', 'AuditEvent', 'ApiKey'] as const;
 
 /**
  * What `node` and `nodes` look for. An id that is malformed, or of a type that is no node, is not found like any

@@ -5,6 +5,7 @@ import type { Context, ImageRendition } from './context.ts';
 import { ImageFitEnum, ImageFormatEnum } from './enums.ts';
 import { GenerationRef, generationOf } from './generation.ts';
 import { inOrder } from './ids.ts';
+import { inlinePicture, MAX_INLINE_MIB, MAX_INLINE_PICTURES } from './inline-pictures.ts';
 
 /** A link may live for a week; whoever needs it longer asks again. */
 const MAX_EXPIRY_SECONDS = 7 * 24 * 3600;
@@ -84,8 +85,8 @@ builder.objectType(ImageRef, {
     }),
     base64: t.field({
       type: 'Base64String',
-      description: 'The whole PNG inline: costly, prefer `url`. An error where its bytes were removed.',
-      resolve: (image, _arguments, { gateway }) => gateway.images.base64(image),
+      description: `The whole PNG inline: costly, prefer \`url\`. One operation has ${MAX_INLINE_PICTURES} of them at most, of ${MAX_INLINE_MIB} MiB in all. An error beyond that, and where its bytes were removed.`,
+      resolve: (image, _arguments, context) => inlinePicture(image, context),
     }),
     thumbhash: t.expose('thumbhash', {
       type: 'Base64String',

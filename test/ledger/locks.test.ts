@@ -11,6 +11,8 @@ describe('the advisory locks', () => {
   it('are all named in one place', () => {
     const taking = sourceFiles().filter(({ text }) => /pg_(try_)?advisory/.test(text));
     expect(taking.map(({ path }) => path).sort()).toEqual([
+      'ledger/audit-index.ts',
+      'ledger/audit-sinks.ts',
       'ledger/boss.ts',
       'ledger/limits.ts',
       'ledger/retention.ts',

@@ -48,7 +48,12 @@ describe('migrate', () => {
 
     for (const { pool } of replicas) {
       const { rows } = await pool.query('select name from gesso_migrations order by name');
-      expect(rows).toEqual([{ name: '0001-ledger' }, { name: '0002-after-the-caller' }]);
+      expect(rows).toEqual([
+        { name: '0001-ledger' },
+        { name: '0002-after-the-caller' },
+        { name: '0003-routes' },
+        { name: '0004-audit-sinks' },
+      ]);
     }
     for (const queue of queues) expect(await queue.fetch('made-up', 1)).toEqual([]);
   });

@@ -68,6 +68,8 @@ describe('a list with a filter', () => {
       ['the provider', { provider: 'bettertoken' }, ['one', 'two', 'three']],
       ['another provider', { provider: 'another' }, []],
       ['a provider that no database takes', { provider: 'a\0b\ud800' }, []],
+      ['an idempotency key', { idempotencyKey: 'k' }, ['one']],
+      ['a key that no database takes', { idempotencyKey: 'a\0b\ud800' }, []],
       ['an injection', { provider: "' or 1=1 --" }, []],
       ['a client that is none', { clientId: 'nonsense' }, []],
     ])('by %s', async (_what, filter, expected) => {

@@ -61,6 +61,21 @@ describe('a node', () => {
     });
   });
 
+  it('is one of a hundred at most', async () => {
+    const ask = (count: number) =>
+      gateway.send('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', {
+        ids: Array.from({ length: count }, () => ids.Image),
+      });
+    const { body } = await ask(100);
+    expect(body).toEqual({ data: { nodes: Array.from({ length: 100 }, () => ({ id: ids.Image })) } });
+    const refused = await ask(101);
+    expect(refused.status).toBe(400);
+    expect(refused.body).toMatchObject({
+      data: null,
+      errors: [{ message: 'ids: takes 100 at most.', extensions: { code: 'BAD_USER_INPUT' } }],
+    });
+  });
+
   it.each([
     ['empty', ''],
     ['no base64', '%%%'],
