@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { registerHooks } from 'node:module';
+import { createRequire, registerHooks } from 'node:module';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Config, readConfig, SETTINGS } from '../config.ts';
@@ -8,34 +8,65 @@ import type { GessoConfig } from '../plugin.ts';
 
 const NAMES = ['gesso.config.ts', 'gesso.config.mts', 'gesso.config.js', 'gesso.config.mjs'];
 
-/** What the file and its plug-ins import as `gesso`: in `src` a TypeScript file, in `dist` a JavaScript one. */
-const OWN_PACKAGE = new URL(`../index${extname(import.meta.url)}`, import.meta.url).href;
+interface Manifest {
+  readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
+}
+
+/**
+ * The files that the names of the package stand for: what is exported is built into `dist`, and lies at the same
+ * place beside this file's folder, in `src` as TypeScript.
+ */
+function ownFiles(): ReadonlyMap<string, string> {
+  const { exports } = createRequire(import.meta.url)('../../package.json') as Manifest;
+  return new Map(
+    Object.entries(exports).flatMap(([name, target]) => {
+      const built = typeof target === 'string' ? target : target.default;
+      const path = /^\.\/dist\/(.+)\.js$/.exec(built)?.[1];
+      if (path === undefined) return [];
+      const file = new URL(`../${path}${extname(import.meta.url)}`, import.meta.url);
+      return [[name.replace('.', 'gesso'), file.href]];
+    }),
+  );
+}
 
 /**
  * Lets `gesso` be this very program wherever it was started from, a clone included: plug-ins then throw the same
  * error classes that retry and the endings ask for, and not a second copy's.
  */
 function shareOwnPackage(): void {
+  const files = ownFiles();
   registerHooks({
-    resolve: (specifier, context, next) =>
-      specifier === 'gesso' ? { url: OWN_PACKAGE, shortCircuit: true } : next(specifier, context),
+    resolve(specifier, context, next) {
+      const url = files.get(specifier);
+      return url === undefined ? next(specifier, context) : { url, shortCircuit: true };
+    },
   });
 }
 
-/** The configuration file of this folder, if there is one; TypeScript runs as it is. */
-async function loadFile(folder: string): Promise<GessoConfig> {
+/** The configuration file of a folder. */
+export interface ConfigFile {
+  /** Undefined where there is none. */
+  readonly path: string | undefined;
+  readonly extensions: GessoConfig;
+}
+
+/**
+ * Reads the configuration file of the folder, if there is one; TypeScript runs as it is.
+ * @throws {ConfigError} where it exports nothing.
+ */
+export async function loadConfigFile(folder: string): Promise<ConfigFile> {
   const path = NAMES.map((name) => resolve(folder, name)).find(existsSync);
-  if (path === undefined) return {};
+  if (path === undefined) return { path, extensions: {} };
   shareOwnPackage();
   const { default: extensions } = (await import(pathToFileURL(path).href)) as { default?: unknown };
   if (typeof extensions !== 'object' || extensions === null) {
     throw new ConfigError(`${path} has no default export: write \`export default defineConfig({ … })\`.`);
   }
-  return extensions;
+  return { path, extensions };
 }
 
 /** Settings of the file by the names that they have in the environment. */
-function settingsOf({ settings = {} }: GessoConfig): Record<string, string> {
+export function settingsOf({ settings = {} }: GessoConfig): Record<string, string> {
   return Object.fromEntries(
     Object.entries(settings).flatMap(([name, value]) => {
       if (!(name in SETTINGS)) throw new ConfigError(`gesso.config sets "${name}", which is no setting.`);
@@ -46,10 +77,14 @@ function settingsOf({ settings = {} }: GessoConfig): Record<string, string> {
   );
 }
 
+/** The effective settings of what a configuration file says: defaults, under the file, under the environment. */
+export function configOf({ extensions }: ConfigFile, environment = process.env): Config {
+  const hasProviders = (extensions.plugins ?? []).some(({ providers = [] }) => providers.length > 0);
+  return readConfig(environment, { file: settingsOf(extensions), hasProviders });
+}
+
 /** The effective settings: defaults, under the file of the working folder, under the environment. */
 export async function loadConfig(): Promise<{ config: Config; extensions: GessoConfig }> {
-  const extensions = await loadFile(process.cwd());
-  const hasProviders = (extensions.plugins ?? []).some(({ providers = [] }) => providers.length > 0);
-  const config = readConfig(process.env, { file: settingsOf(extensions), hasProviders });
-  return { config, extensions };
+  const file = await loadConfigFile(process.cwd());
+  return { config: configOf(file), extensions: file.extensions };
 }

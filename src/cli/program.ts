@@ -1,30 +1,76 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { GatewayError } from '../errors.ts';
+import { auditCommand } from './audit.ts';
+import { cancelCommand } from './cancel.ts';
+import { configCommand } from './config.ts';
+import { doctorCommand } from './doctor.ts';
+import { EXIT } from './exit-codes.ts';
+import { explain } from './explain.ts';
+import { generateCommand } from './generate.ts';
+import { generationsCommand } from './generations.ts';
+import { exitCodes, heading } from './help.ts';
+import { imageCommand } from './image.ts';
 import { keysCommand } from './keys.ts';
+import { sandboxCommand } from './sandbox.ts';
 import { startCommand } from './start.ts';
+import { hasColours } from './terminal/style.ts';
+import { processTerminal, type Terminal } from './terminal/terminal.ts';
 
 // Beside both `src` and `dist`.
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
-/** Runs the command line; returns the exit code: 0 done, 1 failed, 2 used wrongly. */
-export async function run(argv: readonly string[]): Promise<number> {
+/**
+ * Runs the command line; returns the exit code, see `exit-codes.ts`.
+ * @param terminal what it reads, writes and knows. @default the process's own
+ */
+export async function run(
+  argv: readonly string[],
+  terminal: Terminal = processTerminal(argv),
+): Promise<number> {
+  endWithoutReader(terminal);
+  try {
+    await createProgram(terminal).parseAsync([...argv]);
+    return EXIT.done;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.misused;
+    return explain(error, terminal.stderr);
+  }
+}
+
+/** All commands. */
+export function createProgram(terminal: Terminal): Command {
+  const { stdout, stderr } = terminal;
   const program = new Command('gesso')
     .description('One GraphQL API in front of image-generation providers.')
     .version(version)
-    .addCommand(startCommand())
-    .addCommand(keysCommand())
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      getOutHelpWidth: () => stdout.columns ?? 80,
+      getErrHelpWidth: () => stderr.columns ?? 80,
+      getOutHasColors: () => hasColours(stdout),
+      getErrHasColors: () => hasColours(stderr),
+    })
+    .configureHelp({ styleTitle: heading })
     .exitOverride()
-    .showHelpAfterError();
+    .showHelpAfterError('(Add --help to see how it is used.)')
+    .commandsGroup('Serve:')
+    .addCommand(startCommand(terminal))
+    .addCommand(sandboxCommand(terminal))
+    .commandsGroup('Use:')
+    .addCommand(generateCommand(terminal))
+    .addCommand(imageCommand(terminal))
+    .addCommand(cancelCommand(terminal))
+    .addCommand(generationsCommand(terminal))
+    .addCommand(auditCommand(terminal))
+    .commandsGroup('Operate:')
+    .addCommand(keysCommand(terminal))
+    .addCommand(configCommand(terminal))
+    .addCommand(doctorCommand(terminal))
+    .helpCommand('help [command]', 'Show how a command is used.')
+    .addHelpText('after', exitCodes());
   inheritSettings(program);
-  try {
-    await program.parseAsync([...argv]);
-    return 0;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    console.error(explain(error));
-    return 1;
-  }
+  return program;
 }
 
 /** Commands that were made before they were added follow their parent too, however deep. */
@@ -32,14 +78,10 @@ function inheritSettings(parent: Command): void {
   for (const command of parent.commands) inheritSettings(command.copyInheritedSettings(parent));
 }
 
-/**
- * A line for what was thrown on purpose, and for what the system or the database refused; anything else is a bug,
- * and its stack is the explanation.
- */
-function explain(error: unknown): unknown {
-  // Where a name has several addresses, each was tried, and failed alike.
-  const cause: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  const explainsItself =
-    cause instanceof GatewayError || (cause instanceof Error && ('syscall' in cause || 'severity' in cause));
-  return explainsItself ? `gesso: ${cause.message}` : error;
+/** Whoever reads has seen enough, as `head` has after ten lines: that is no failure. A full disk is. */
+function endWithoutReader({ stdout, stderr }: Terminal): void {
+  if (stdout !== process.stdout) return;
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? EXIT.done : explain(error, stderr));
+  });
 }

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
-import { pino } from 'pino';
 import type { Config } from '../config.ts';
-import { createGateway } from '../gateway.ts';
-import { listen } from '../http/listen.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
-import { loadConfig } from './config-file.ts';
+import { announce } from './announcement.ts';
+import { withExamples } from './help.ts';
+import { stopSignal } from './stop-signal.ts';
+import type { Terminal } from './terminal/terminal.ts';
 
 /** After the drain, how long the last answers may take to get out, in milliseconds. */
 const LAST_ANSWERS_MS = 5_000;
@@ -14,8 +14,15 @@ const LAST_ANSWERS_MS = 5_000;
 const CLOSING_MS = 15_000;
 
 /** `gesso start`: serves until it is told to stop. */
-export function startCommand(): Command {
-  return new Command('start').description('Start the gateway.').action(async () => {
+export function startCommand(terminal: Terminal): Command {
+  const command = new Command('start').description('Start the gateway.').action(async () => {
+    // Loaded when it is started: help needs none of it.
+    const [{ pino }, { loadConfig }, { createGateway }, { listen }] = await Promise.all([
+      import('pino'),
+      import('./config-file.ts'),
+      import('../gateway.ts'),
+      import('../http/listen.ts'),
+    ]);
     const { config: given, extensions } = await loadConfig();
     const log = pino({
       level: given.logLevel,
@@ -41,7 +48,13 @@ export function startCommand(): Command {
       },
     );
     port = listener.port;
-    announce(config, { url: publicUrl(), port }, gateway.developmentKey, sandbox);
+    announce(terminal, {
+      config,
+      url: publicUrl(),
+      port,
+      developmentKey: gateway.developmentKey,
+      sandboxUrl: sandbox?.baseUrl,
+    });
 
     const signal = await stop;
     log.info({ signal }, 'stopping: open generations get their time; a second signal ends at once');
@@ -57,20 +70,10 @@ export function startCommand(): Command {
     await opened.disposeAsync();
     log.info('stopped');
   });
-}
-
-/** Resolves with the first SIGTERM or SIGINT; a second one ends the process at once. */
-function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let asked = false;
-    for (const name of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(name, () => {
-        if (asked) process.exit(1);
-        asked = true;
-        resolve(name);
-      });
-    }
-  });
+  return withExamples(command, [
+    ['gesso start', 'On port 4000, with all that it needs in the folder `.gesso`.'],
+    ['PORT=8080 LOG_LEVEL=warn gesso start', 'Settings come from the environment, or from gesso.config.ts.'],
+  ]);
 }
 
 /** Draws pictures on this machine, over the same wire as the real upstream. */
@@ -84,27 +87,4 @@ async function withSandbox(config: Config): Promise<{ config: Config; sandbox: S
     config: { ...config, betterTokenApiKey: apiKey, betterTokenBaseUrl: sandbox.baseUrl },
     sandbox,
   };
-}
-
-/** For the person at the terminal. Secrets are shown here once, and go to no log. */
-function announce(
-  config: Config,
-  { url, port }: { url: string; port: number },
-  key: { path: string; secret: string | undefined } | undefined,
-  sandbox: Sandbox | undefined,
-): void {
-  const lines = [`Gesso is ready: ${url}/graphql`];
-  if (config.publicUrl !== undefined) lines.push(`Listening on ${config.host}, port ${port}`);
-  if (sandbox !== undefined) {
-    lines.push(
-      'Sandbox: no BETTERTOKEN_API_KEY is set, so the pictures are drawn on this machine and cost nothing.',
-    );
-  }
-  if (key?.secret !== undefined) {
-    lines.push(`Development key: ${key.secret}`, `  kept in ${key.path}`);
-  } else if (key !== undefined) {
-    lines.push(`Development key: kept in ${key.path}`);
-  }
-  if (config.databaseUrl === undefined) lines.push(`Data: ${config.dataDir} (with a PostgreSQL of its own)`);
-  console.log(`\n${lines.map((line) => `  ${line}`).join('\n')}\n`);
 }

@@ -65,6 +65,27 @@ describe('gesso keys, beside a gateway', () => {
     });
   });
 
+  it('tells programs of keys by JSON', async () => {
+    const created = JSON.parse((await keys('create', 'robot', '--images-per-day', '3', '--json')).stdout);
+    expect(created).toMatchObject({ client: 'robot', scopes: ['images:generate'], imagesPerDay: 3 });
+    expect(publicIdOf(created.secret)).toBe(created.key);
+    const { stdout } = await keys('list', '--json');
+    const listed = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(listed.find(({ key }) => key === created.key)).toEqual({
+      key: created.key,
+      client: 'robot',
+      scopes: ['images:generate'],
+      imagesPerDay: 3,
+      createdAt: expect.any(String),
+      lastUsedAt: null,
+      revokedAt: null,
+    });
+    expect(stdout).not.toContain(created.secret);
+  });
+
   it('refuses a scope that there is none of, and makes nothing', async () => {
     const name = freshKey();
     const { code, stderr, stdout } = await keys('create', name, '--scopes', 'images:generate,everything');
@@ -88,6 +109,7 @@ describe('gesso keys, beside a gateway', () => {
     expect(rows.map(({ action }) => action)).toEqual([
       'API_KEY_CREATED',
       'API_KEY_REVOKED',
+      'API_KEY_CREATED',
       'API_KEY_CREATED',
     ]);
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from '../support/command.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { MAIN } from '../support/readme-gateway.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -36,6 +37,19 @@ describe('gesso', () => {
     const { code, stdout, stderr } = await gesso(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/^error: .+/);
+  });
+
+  it('loads nothing for its help that help has no use of', async () => {
+    const told = `import { registerHooks } from 'node:module';
+      registerHooks({ load: (url, context, next) => { process.stderr.write(url + '\\n'); return next(url, context); } });`;
+    const { stderr } = await runCommand(['generate', '--help'], {
+      command: [process.execPath, '--import', `data:text/javascript,${encodeURIComponent(told)}`, MAIN],
+      cwd: folder,
+    });
+    const packages = [...stderr.matchAll(/\/node_modules\/((?:@[^/]+\/)?[^/]+)\//g)].map(([, name]) => name);
+    expect(packages).toContain('commander');
+    for (const heavy of ['graphql', 'zod', 'pg', 'kysely', 'pino', 'sharp'])
+      expect(packages).not.toContain(heavy);
   });
 
   it('shows its help where it is told nothing', async () => {

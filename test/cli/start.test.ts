@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Finished, type RunningCommand, startCommand } from '../support/command.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { createGraphqlClient } from '../support/graphql-client.ts';
+import { runInBash } from '../support/readme-gateway.ts';
 
 let folder: string;
 let database: TestDatabase;
@@ -83,6 +84,26 @@ describe('gesso start', () => {
     });
     expect(real.stdout).not.toContain('Sandbox');
     await real.stop();
+  });
+
+  it('tells where its sandbox is, and how it fails for once', async () => {
+    const gateway = await start();
+    const [, url = ''] = / {4}at (http:\/\/127\.0\.0\.1:\d+)\/v1;/.exec(gateway.stdout) ?? [];
+    const [, body = ''] = /curl \S+\/sandbox\/behaviours \\\n.* -d '([^']+)'/.exec(gateway.stdout) ?? [];
+    const headers = { 'content-type': 'application/json' };
+    const told = await fetch(`${url}/sandbox/behaviours`, { method: 'POST', headers, body });
+    expect(await told.json()).toEqual({ queued: 1 });
+    await gateway.stop();
+  });
+
+  it('ends with a command that makes an image', async () => {
+    const gateway = await start();
+    const [, command = ''] = /Next, in a second terminal: (.+)$/m.exec(gateway.stdout) ?? [];
+    expect(command).toMatch(/^node \S+main\.ts generate /);
+    const printed = await runInBash(command.replace(/^node/, process.execPath), folder);
+    expect(printed).toContain('✓ a-lighthouse-at-dawn-gouache.png');
+    expect(await readdir(folder)).toContain('a-lighthouse-at-dawn-gouache.png');
+    await gateway.stop();
   });
 
   it('makes no development key where there is another, nor in production', async () => {
