@@ -24,9 +24,19 @@ async function npm(args: readonly string[], cwd: string): Promise<string> {
   return stdout;
 }
 
-/** Builds and packs a copy of this checkout, beside it rather than in it, and installs the tarball elsewhere. */
-export async function packAndInstall(): Promise<InstalledPackage> {
+/** The package as it would be published. */
+export interface PackedPackage {
+  /** Path of the tarball. */
+  readonly tarball: string;
+  /** A folder beside it, for whatever installs it; removed with it. */
+  readonly folder: string;
+  remove(): Promise<void>;
+}
+
+/** Builds and packs a copy of this checkout, beside it rather than in it. */
+export async function packPackage(): Promise<PackedPackage> {
   const root = await mkdtemp(join(tmpdir(), 'gesso-package-'));
+  const remove = () => rm(root, { recursive: true, force: true });
   try {
     const [clone, folder] = [join(root, 'clone'), join(root, 'app')];
     for (const name of await readdir(CHECKOUT)) {
@@ -35,11 +45,26 @@ export async function packAndInstall(): Promise<InstalledPackage> {
     await symlink(join(CHECKOUT, 'node_modules'), join(clone, 'node_modules'));
     await npm(['pack', '--pack-destination', root], clone);
     const tarball = (await readdir(root)).find((name) => name.endsWith('.tgz')) ?? 'no tarball';
-
     await mkdir(folder);
+    return { tarball: join(root, tarball), folder, remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** Installs what the `package.json` of the folder asks for, and these beside it. */
+export async function install(folder: string, ...packages: readonly string[]): Promise<void> {
+  await npm(['install', ...packages, '--prefer-offline', '--no-audit', '--no-fund'], folder);
+}
+
+/** Packs the package, and installs the tarball into a folder of its own. */
+export async function packAndInstall(): Promise<InstalledPackage> {
+  const { tarball, folder, remove } = await packPackage();
+  try {
     const manifest = { name: 'app', private: true, type: 'module' };
     await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
-    await npm(['install', join(root, tarball), '--prefer-offline', '--no-audit', '--no-fund'], folder);
+    await install(folder, tarball);
     const installed = join(folder, 'node_modules/gesso');
     const entries = await readdir(installed, { recursive: true, withFileTypes: true });
     return {
@@ -47,10 +72,10 @@ export async function packAndInstall(): Promise<InstalledPackage> {
       files: entries
         .filter((entry) => entry.isFile())
         .map(({ parentPath, name }) => relative(installed, join(parentPath, name))),
-      remove: () => rm(root, { recursive: true, force: true }),
+      remove,
     };
   } catch (error) {
-    await rm(root, { recursive: true, force: true });
+    await remove();
     throw error;
   }
 }

@@ -21,24 +21,47 @@ export const ROOMS: readonly Room[] = [
   { files: NOUNS, may: NOUNS },
   { files: ['clock.ts'], may: [] },
   { files: ['fingerprint.ts', 'api-key-rules.ts', 'provider-health.ts'], may: NOUNS },
+  { files: ['provider-circuit.ts'], may: [] },
+  { files: ['routing.ts'], may: NOUNS, types: [PROVIDER] },
   {
     files: ['generation-input.ts'],
     may: [...NOUNS, 'fingerprint.ts', 'webhooks/webhook-url.ts'],
     types: [RING],
   },
-  { files: ['settings.ts'], may: [] },
+  { files: ['setting-types.ts'], may: [] },
+  { files: ['settings.ts'], may: ['setting-types.ts'] },
   { files: ['config.ts'], may: [...NOUNS, 'settings.ts'] },
   { files: ['pipeline.ts'], may: NOUNS, types: [RING] },
-  { files: ['plugin.ts'], may: [], types: ['config.ts', 'pipeline.ts', RING, PROVIDER] },
+  { files: ['plugin-shape.ts'], may: NOUNS },
+  {
+    files: ['plugin.ts'],
+    may: [...NOUNS, 'plugin-shape.ts'],
+    types: [
+      ...['config.ts', 'pipeline.ts', 'routing.ts', 'audit-sinks/audit-sink.ts', 'http/hooks.ts'],
+      ...['schema/extension.ts', 'routing.ts', RING, PROVIDER],
+    ],
+  },
 
   // What vendors of one wire share is a room that each may enter; a sibling provider never is.
   { files: [PROVIDER], may: NOUNS },
   { files: ['providers/openai-wire/**'], may: [...NOUNS, PROVIDER, 'providers/openai-wire/**'] },
+  {
+    files: ['providers/ai-sdk.ts', 'providers/ai-sdk/**'],
+    may: [
+      ...[...NOUNS, PROVIDER, 'providers/openai-wire/**', 'providers/ai-sdk/**'],
+      // How pictures are decoded within bounds, and how a host that an answer names is resolved.
+      ...['images/{places,png-header,vips}.ts', 'webhooks/{guarded-lookup,public-address}.ts'],
+    ],
+  },
   { files: ['providers/*.ts'], may: [...NOUNS, PROVIDER, 'providers/openai-wire/**'] },
 
   { files: ['images/**'], may: [...NOUNS, 'images/**'] },
   { files: ['ledger/**'], may: [...NOUNS, 'ledger/**'] },
-  { files: ['middleware/*.ts'], may: NOUNS, types: [RING, 'ledger/*.ts', PROVIDER] },
+  {
+    files: ['middleware/*.ts'],
+    may: NOUNS,
+    types: [RING, 'ledger/*.ts', PROVIDER, 'provider-circuit.ts'],
+  },
 
   {
     files: ['schema/**'],
@@ -51,7 +74,7 @@ export const ROOMS: readonly Room[] = [
   {
     files: ['dispatcher.ts', 'dispatcher/**'],
     may: [...NOUNS, 'clock.ts', 'dispatcher/**', 'ledger/*.ts', 'images/**'],
-    types: [RING, PROVIDER],
+    types: [RING, PROVIDER, 'routing.ts'],
   },
   {
     files: ['webhooks/**'],
@@ -62,6 +85,7 @@ export const ROOMS: readonly Room[] = [
     files: ['retention/**'],
     may: [...NOUNS, 'clock.ts', 'retention/**', 'ledger/*.ts', 'images/**'],
   },
+  { files: ['audit-sinks/**'], may: [...NOUNS, 'clock.ts', 'audit-sinks/**', 'ledger/*.ts'] },
   {
     files: ['http/**'],
     may: [...NOUNS, 'http/**', 'images/**', 'ledger/api-keys.ts'],
@@ -75,18 +99,18 @@ export const ROOMS: readonly Room[] = [
     files: ['gateway/**'],
     may: [
       ...[...NOUNS, 'clock.ts', 'gateway/**', 'http/**', 'ledger/**', 'images/**', 'webhooks/**'],
-      'schema/index.ts',
+      ...['schema/build.ts', 'provider-circuit.ts', 'provider-health.ts'],
     ],
-    types: ['config.ts', 'schema/context.ts'],
+    types: ['config.ts', 'plugin.ts', 'schema/{context,extension}.ts', RING, PROVIDER],
   },
   {
     files: ['gateway.ts'],
     may: [
-      ...[...NOUNS, 'clock.ts', 'dispatcher.ts', 'pipeline.ts', 'provider-health.ts', 'gateway/**'],
+      ...[...NOUNS, 'clock.ts', 'dispatcher.ts', 'pipeline.ts', 'routing.ts', 'gateway/**'],
       ...['http/**', 'images/**', 'ledger/**', 'middleware/**', 'providers/**', 'retention/**'],
-      'schema/index.ts',
+      ...['audit-sinks/**', 'plugin.ts'],
     ],
-    types: ['config.ts', 'plugin.ts', 'schema/context.ts'],
+    types: ['config.ts'],
   },
 
   { files: ['sandbox/**'], may: [...NOUNS, 'sandbox/**'] },
@@ -106,17 +130,21 @@ export const ROOMS: readonly Room[] = [
   {
     files: ['cli/**'],
     may: [
-      ...[...NOUNS, 'cli/**', 'config.ts', 'api-key-rules.ts', 'gateway/records.ts', 'ledger/*.ts'],
-      ...['client/index.ts', 'images/open-store.ts'],
+      ...[...NOUNS, 'cli/**', 'config.ts', 'settings.ts', 'api-key-rules.ts', 'gateway/records.ts'],
+      ...['ledger/*.ts', 'ledger/embedded/embedded-postgres.ts', 'client/index.ts'],
+      ...['images/open-store.ts', 'images/blob-key.ts', 'images/transform.ts', 'plugin.ts'],
     ],
-    types: ['plugin.ts'],
+    types: ['images/blob-store.ts'],
   },
   { files: ['main.ts'], may: ['cli/program.ts'] },
   {
     // What plug-ins may lean on.
     files: ['index.ts'],
     may: [...NOUNS, 'config.ts', 'gateway.ts', 'pipeline.ts', 'plugin.ts'],
-    types: ['images/blob-store.ts', RING, PROVIDER],
+    types: [
+      ...['audit-sinks/audit-sink.ts', 'http/hooks.ts', 'images/blob-store.ts', 'ledger/{audit,clients}.ts'],
+      ...['schema/extension.ts', 'routing.ts', RING, PROVIDER],
+    ],
   },
 ];
 
