@@ -104,6 +104,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const router = createRouter({
     providers: providers.byName,
     routing,
+    howToHave: { bettertoken: 'bettertoken needs BETTERTOKEN_API_KEY' },
     isAdmitting: (name) => providers.circuitOf(name)?.isAdmitting !== false,
   });
   refuseUnknownProviders(limits, providers.names);

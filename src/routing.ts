@@ -20,6 +20,8 @@ export interface RouterOptions {
   readonly routing: Routing | undefined;
   /** Whether the provider would be asked now: those that are kept from it by their circuit come last. */
   readonly isAdmitting: (provider: string) => boolean;
+  /** By the name of a provider that is not configured: how to have it. */
+  readonly howToHave?: Readonly<Record<string, string>>;
   /** From 0 to below 1. */
   readonly random?: () => number;
 }
@@ -37,8 +39,9 @@ type Routed = Pick<Generation, 'provider' | 'route' | 'size'>;
  * Chooses providers: for a new generation, and for one that its provider did not take.
  * @throws {ConfigError} when the routing names a provider that there is not, or is malformed.
  */
-export function createRouter({ providers, routing, isAdmitting, random = Math.random }: RouterOptions) {
-  const weights = weightsOf(routing, providers);
+export function createRouter(options: RouterOptions) {
+  const { providers, routing, isAdmitting, random = Math.random } = options;
+  const weights = weightsOf(options);
 
   /** Those that would be asked now first; among equals the order is kept. */
   const preferAdmitting = (names: readonly string[]): string[] => {
@@ -96,10 +99,7 @@ export function createRouter({ providers, routing, isAdmitting, random = Math.ra
 export type Router = ReturnType<typeof createRouter>;
 
 /** Who is on the way, in order, each with its weight. */
-function weightsOf(
-  routing: Routing | undefined,
-  providers: ReadonlyMap<string, Provider>,
-): ReadonlyMap<string, number> {
+function weightsOf({ routing, providers, howToHave = {} }: RouterOptions): ReadonlyMap<string, number> {
   const [first] = providers.keys();
   if (routing === undefined) return new Map(first === undefined ? [] : [[first, 1]]);
   const refuse = (problem: string): never => {
@@ -112,7 +112,9 @@ function weightsOf(
   if (names.length === 0) refuse('names none');
   const unknown = names.filter((name) => !providers.has(name));
   if (unknown.length > 0) {
-    refuse(`names ${unknown.join(', ')}; the configured providers are ${[...providers.keys()].join(', ')}`);
+    const told = unknown.flatMap((name) => howToHave[name] ?? []).map((how) => `; ${how}`);
+    const configured = [...providers.keys()].join(', ');
+    refuse(`names ${unknown.join(', ')}; the configured providers are ${configured}${told.join('')}`);
   }
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) refuse(`names ${twice} twice`);

@@ -45,8 +45,11 @@ export function createConnection(options: ClientOptions) {
     const key = typeof apiKey === 'function' ? await keyFrom(apiKey) : apiKey;
     if (key === undefined) return own;
     // Said here, because the platform's own error would repeat the key.
-    if (!/^[\x21-\x7e]+$/.test(key))
-      throw new UnauthenticatedError('The API key must be printable ASCII without spaces.');
+    if (!/^[\x21-\x7e]+$/.test(key)) {
+      throw new UnauthenticatedError(
+        key === '' ? 'The API key is empty.' : 'The API key must be printable ASCII without spaces.',
+      );
+    }
     return { ...own, authorization: `Bearer ${key}` };
   }
 

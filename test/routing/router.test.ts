@@ -195,4 +195,11 @@ describe('a route that can not be', () => {
     expect(() => routerOf(routing)).toThrow(ConfigError);
     expect(() => routerOf(routing)).toThrow(message);
   });
+
+  it('says how to have a provider that is not configured, where that is known', () => {
+    const howToHave = { d: 'd needs D_API_KEY' };
+    expect(() => routerOf(ordered('a', 'd'), { howToHave })).toThrow(
+      'names d; the configured providers are a, b, c; d needs D_API_KEY.',
+    );
+  });
 });
