@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
 import { GatewayUnavailableError, UnauthenticatedError } from '../errors.ts';
 import type { Principal } from '../generation.ts';
 import type { Context as SchemaContext } from '../schema/context.ts';
+import { isAcceptable } from './acceptable.ts';
+import { type AppContext, type AppEnv, callOf } from './app-context.ts';
 import type { Authenticator } from './authenticate.ts';
+import { foreignPages } from './foreign-pages.ts';
 import type { Graphql } from './graphql.ts';
+import type { Hooks } from './hooks.ts';
 import { cuttable, isEventStream, type Live } from './live.ts';
+import { addPluginRoutes } from './plugin-routes.ts';
 
 export interface AppOptions {
   readonly graphql: Graphql;
@@ -22,24 +26,32 @@ export interface AppOptions {
   readonly live: Live;
   /** Resolves when the gateway can take work. */
   readonly ready: () => Promise<void>;
+  /** What plug-ins do around requests, and serve. */
+  readonly hooks: Hooks;
+  /** Of web pages that may call; `*` for any. Undefined where no foreign one may. */
+  readonly corsOrigins: readonly string[] | undefined;
   readonly log: Logger;
 }
 
+/** The methods that come with a body. */
+const BODIED = ['POST', 'PUT', 'PATCH', 'DELETE'];
 const MAX_BODY_BYTES = 1024 * 1024;
 /** What a request id of a caller may be; any other is replaced, so that none forges a log line. */
 const REQUEST_ID = /^[A-Za-z0-9._:/+=-]{1,128}$/;
 
-/** What the server hands on of the connection; nothing where the gateway is called without one. */
-type Bindings = Partial<HttpBindings>;
-const destroyOf = ({ outgoing }: Bindings) =>
+const destroyOf = ({ outgoing }: AppEnv['Bindings']) =>
   outgoing === undefined ? undefined : () => void outgoing.destroy();
 
-type Variables = { requestId: string; principal: Principal | undefined };
+/** Asked by machines that must hear of the gateway alone: no plug-in gets in between. */
+const PROBES = new Set(['/healthz', '/readyz']);
+/** Of which no `Request` can be made. */
+const FORBIDDEN_METHODS = new Set(['CONNECT', 'TRACE', 'TRACK']);
 
 /** Every route of the one listener. */
-export function createApp(options: AppOptions): Hono<{ Bindings: Bindings; Variables: Variables }> {
-  const { graphql, authenticator, images, createContext, live, ready, log } = options;
-  const app = new Hono<{ Bindings: Bindings; Variables: Variables }>();
+export function createApp(options: AppOptions): Hono<AppEnv> {
+  const { graphql, authenticator, images, createContext, live, ready, corsOrigins, log } = options;
+  const { around, routes } = options.hooks;
+  const app = new Hono<AppEnv>();
 
   app.use(async function traceAndLog(c, next) {
     const startedAt = performance.now();
@@ -60,6 +72,41 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Bindings; Varia
       'request',
     );
   });
+
+  if (corsOrigins !== undefined) app.use('/graphql', foreignPages(corsOrigins));
+
+  if (around !== undefined) {
+    app.use(async function hooks(c, next) {
+      if (PROBES.has(c.req.path)) return next();
+      const { method, url } = c.req;
+      if (FORBIDDEN_METHODS.has(method)) return c.json({ error: 'There is no such method here.' }, 405);
+      const { headers, signal } = c.req.raw;
+      const request = new Request(url, { method, headers, signal });
+      const call = { ...callOf(c), request, principal: () => c.get('principal') };
+      const response = await around(call, async () => {
+        await next();
+        return c.res;
+      });
+      // Else the headers of the answer before would be set in it anew.
+      c.res = undefined;
+      c.res = response;
+    });
+  }
+
+  /** Notes who calls; the answer where that can't be said. What is public may have an `Authorization` of its own. */
+  async function authenticate(c: AppContext, isPublic = false): Promise<Response | undefined> {
+    try {
+      c.set('principal', await authenticator.authenticate(c.req.header('authorization') ?? null));
+      return undefined;
+    } catch (error) {
+      if (error instanceof GatewayUnavailableError)
+        return c.json(graphqlError(error.message, error.code), 503);
+      if (!(error instanceof UnauthenticatedError)) throw error;
+      if (isPublic) return undefined;
+      c.header('WWW-Authenticate', 'Bearer');
+      return c.json(graphqlError(error.message, error.code), 401);
+    }
+  }
 
   app.onError((error, c) => {
     log.error({ err: error, requestId: c.get('requestId') }, 'a request failed unexpectedly');
@@ -97,16 +144,22 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Bindings; Varia
     }
     return next();
   });
-  // The limit makes a new Request of a chunked one, which only a native one can be made of.
-  app.post('/graphql', async function nativeRequest(c, next) {
+  // A mutation is not carried out for nobody. What changes nothing is judged with its answer at hand: GraphiQL is HTML.
+  app.post('/graphql', async function requireAcceptable(c, next) {
+    return isAcceptable(c.req.header('accept') ?? null) ? next() : notAcceptable(c);
+  });
+  const withBody = ['/graphql', ...new Set(routes.map(({ route }) => route.path))];
+  // The limit makes a new Request of one whose length isn't said, which only a native one can be made of.
+  app.on(BODIED, withBody, async function nativeRequest(c, next) {
     const { url, method, headers, body, signal } = c.req.raw;
-    if (headers.has('transfer-encoding')) {
+    if (!headers.has('content-length') || headers.has('transfer-encoding')) {
       c.req.raw = new Request(url, { method, headers, body, signal, duplex: 'half' } as RequestInit);
     }
     return next();
   });
-  app.post(
-    '/graphql',
+  app.on(
+    BODIED,
+    withBody,
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
       onError(c) {
@@ -117,17 +170,9 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Bindings; Varia
     }),
   );
   app.on(['GET', 'POST'], '/graphql', async (c) => {
-    let principal: Principal | undefined;
-    try {
-      principal = await authenticator.authenticate(c.req.header('authorization') ?? null);
-    } catch (error) {
-      if (error instanceof GatewayUnavailableError)
-        return c.json(graphqlError(error.message, error.code), 503);
-      if (!(error instanceof UnauthenticatedError)) throw error;
-      c.header('WWW-Authenticate', 'Bearer');
-      return c.json(graphqlError(error.message, error.code), 401);
-    }
-    c.set('principal', principal);
+    const refusal = await authenticate(c);
+    if (refusal !== undefined) return refusal;
+    const principal = c.get('principal');
     const request = c.req.raw;
     // From here on, so that a key that is revoked while the answer is made ends it too.
     const revocation = principal === undefined ? undefined : authenticator.watch(principal);
@@ -141,6 +186,9 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Bindings; Varia
       if (response === undefined || !isEventStream(response)) revocation?.release();
     }
     if (response.status === 401) response.headers.set('WWW-Authenticate', 'Bearer');
+    if (response.status === 406) return notAcceptable(c);
+    // An answer holds what only its caller may see, and signed URLs.
+    if (!response.headers.has('Cache-Control')) response.headers.set('Cache-Control', 'no-store');
     if (!isEventStream(response)) return response;
     // A proxy that waits for a full buffer would hold the events back.
     response.headers.set('X-Accel-Buffering', 'no');
@@ -156,10 +204,17 @@ export function createApp(options: AppOptions): Hono<{ Bindings: Bindings; Varia
     return c.json(graphqlError('GraphQL takes GET and POST.', 'METHOD_NOT_ALLOWED'), 405);
   });
 
+  addPluginRoutes(app, routes, authenticate);
   return app;
 }
 
 /** The signature of an image's URL is a capability: whoever reads the log must not get it. */
 const withoutSignature = (path: string): string => path.replace(/\/images\/[^/]+/, '/images/[signed]');
+
+const notAcceptable = (c: AppContext): Response => {
+  const message =
+    'Accept application/graphql-response+json or application/json; for a subscription text/event-stream, or use a WebSocket.';
+  return c.json(graphqlError(message, 'NOT_ACCEPTABLE'), 406);
+};
 
 const graphqlError = (message: string, code: string) => ({ errors: [{ message, extensions: { code } }] });

@@ -11,14 +11,24 @@ import {
 import type { OperationResult, SubscribePayload } from 'graphql-ws';
 import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga';
 import type { Context } from '../schema/context.ts';
+import { useDocumentCache } from './document-cache.ts';
+import { useEventStreams } from './event-streams.ts';
+import { useGetParameters } from './get-parameters.ts';
 import { useHiddenSuggestions } from './hide-suggestions.ts';
 import { useImageBudget } from './image-budget.ts';
 import { createMaskError } from './mask-error.ts';
+import { useParsableNesting } from './nesting.ts';
+import { createPersistedDocuments } from './persisted-documents.ts';
+import { checkManifest, type Manifest } from './persisted-manifest.ts';
 
 export interface GraphqlOptions {
   readonly schema: GraphQLSchema;
   readonly production: boolean;
   readonly imagesPerOperation: number;
+  /** Documents that are found by their identifiers from the start on. */
+  readonly manifest: Manifest | undefined;
+  /** Whether no other document is run. */
+  readonly manifestOnly: boolean;
   readonly onUnexpected: (error: unknown) => void;
 }
 
@@ -86,9 +96,16 @@ mutation FirstImage {
 }
 `;
 
-/** The GraphQL endpoint, given a context that was made before: who calls is known before anything is parsed. */
+/**
+ * The GraphQL endpoint, given a context that was made before: who calls is known before anything is parsed.
+ * @throws {ConfigError} for a manifest with a document that can't be run.
+ */
 export function createGraphql(options: GraphqlOptions) {
-  const { schema, production, imagesPerOperation, onUnexpected } = options;
+  const { schema, production, imagesPerOperation, manifest, manifestOnly, onUnexpected } = options;
+  const persisted = createPersistedDocuments({
+    trusted: manifest?.documents ?? new Map(),
+    trustedOnly: manifestOnly,
+  });
   const yoga = createYoga<Context>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -99,15 +116,23 @@ export function createGraphql(options: GraphqlOptions) {
     batching: false,
     // Unexpected errors are logged by maskError; Yoga's own log would print them a second time.
     logging: false,
+    // See document-cache.ts.
+    parserAndValidationCache: false,
     // The page is served whole from here: a gateway without a way to the internet has its GraphiQL too.
     async renderGraphiQL(page) {
       const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
       // The page is an application of the window's size; what sticks out by a pixel must not make it scroll.
       return renderGraphiQL(page).replace('</head>', '<style>html, body { overflow: hidden }</style></head>');
     },
-    graphiql: production ? false : { title: 'Gesso', defaultQuery: FIRST_QUERY, credentials: 'same-origin' },
+    graphiql:
+      production || manifestOnly
+        ? false
+        : { title: 'Gesso', defaultQuery: FIRST_QUERY, credentials: 'same-origin' },
     maskedErrors: { maskError: createMaskError(onUnexpected), isDev: false },
     plugins: [
+      useGetParameters(),
+      // First of all, so that every other sees the text.
+      persisted.plugin,
       EnvelopArmorPlugin({
         maxTokens: { n: MAX_TOKENS },
         maxDepth: { n: MAX_DEPTH },
@@ -121,10 +146,36 @@ export function createGraphql(options: GraphqlOptions) {
       useImageBudget(imagesPerOperation),
       production ? useHiddenSuggestions() : {},
       useDisableIntrospection({ isDisabled: (request) => production && !known.has(request) }),
+      useParsableNesting(),
+      useEventStreams(),
+      // Last of all, so that it knows every rule.
+      useDocumentCache(),
     ],
   });
   const known = new WeakSet<Request>();
   const enveloped = (context: Context) => yoga.getEnveloped(context as Context & YogaInitialContext);
+
+  /** Parsed and validated as every document is, with the limits of what one may be; or what is wrong with it. */
+  function read(
+    textOf: () => string,
+    { schema, parse, validate }: ReturnType<typeof enveloped>,
+  ): DocumentNode | readonly GraphQLError[] {
+    try {
+      const document: DocumentNode = parse(textOf());
+      const errors: readonly GraphQLError[] = validate(schema, document);
+      return errors.length > 0 ? errors : document;
+    } catch (error) {
+      if (error instanceof GraphQLError) return [error];
+      throw error;
+    }
+  }
+
+  if (manifest !== undefined) {
+    checkManifest(manifest, (text) => {
+      const checked = read(() => text, enveloped({} as Context));
+      return 'kind' in checked ? [] : checked;
+    });
+  }
 
   return {
     async handle(request: Request, context: Context): Promise<Response> {
@@ -136,19 +187,14 @@ export function createGraphql(options: GraphqlOptions) {
      * functions to call as its root value, or what is wrong with it.
      */
     async subscription(
-      { query, variables, operationName }: SubscribePayload,
+      payload: SubscribePayload,
       context: Context,
     ): Promise<(SubscriptionArgs & { rootValue: SubscriptionRoot }) | readonly GraphQLError[]> {
-      const { schema, parse, validate, contextFactory, subscribe } = enveloped(context);
-      let document: DocumentNode;
-      try {
-        document = parse(query);
-        const errors: readonly GraphQLError[] = validate(schema, document);
-        if (errors.length > 0) return errors;
-      } catch (error) {
-        if (error instanceof GraphQLError) return [error];
-        throw error;
-      }
+      const execution = enveloped(context);
+      const { schema, contextFactory, subscribe } = execution;
+      const { variables, operationName } = payload;
+      const document = read(() => String(persisted.withText(payload, context).query), execution);
+      if (!('kind' in document)) return document;
       if (getOperationAST(document, operationName)?.operation !== OperationTypeNode.SUBSCRIPTION) {
         const message = 'A WebSocket carries subscriptions; send queries and mutations over HTTP.';
         return [new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' } })];

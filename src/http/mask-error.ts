@@ -29,17 +29,25 @@ const isForClients = (error: unknown): error is GatewayError =>
   error instanceof GatewayError && statusOf(error) !== 500;
 
 /**
+ * Also of another copy of graphql, as a plug-in may bring one along: its class is another one. It is told by what every
+ * release of graphql calls it.
+ */
+const isGraphqlError = (error: unknown): error is GraphQLError =>
+  error instanceof GraphQLError ||
+  (error instanceof Error && error.name === 'GraphQLError' && 'extensions' in error && 'locations' in error);
+
+/**
  * What a client sees of a top-level error: a code, and a message only if it was meant for clients. Everything
  * else is logged whole and masked.
  */
 export function createMaskError(onUnexpected: (error: unknown) => void) {
   return function maskError(error: unknown): GraphQLError {
-    const original = error instanceof GraphQLError ? error.originalError : error;
+    const original = isGraphqlError(error) ? error.originalError : error;
     // GraphQL's own: syntax, validation, variables, and what plug-ins refused. Not the error inside, which doesn't say
     // which variable it is about.
-    const isOwn = !(original instanceof Error) || original instanceof GraphQLError;
-    if (error instanceof GraphQLError && isOwn) return refusal(error);
-    const place = error instanceof GraphQLError ? placeOf(error) : {};
+    const isOwn = !(original instanceof Error) || isGraphqlError(original);
+    if (isGraphqlError(error) && isOwn) return refusal(error);
+    const place = isGraphqlError(error) ? placeOf(error) : {};
     if (isForClients(original)) {
       const extensions = {
         code: original.code,

@@ -92,7 +92,7 @@ export function createWebSockets({ graphql, authenticator, createContext, live, 
         return false;
       }
     },
-    async onSubscribe({ extra, subscriptions }, _id, { query, variables, operationName }) {
+    async onSubscribe({ extra, subscriptions }, _id, payload) {
       const { principal, signal } = extra;
       if (principal === undefined || signal === undefined) throw new TypeError('The socket has no caller.');
       if (Object.keys(subscriptions).length > MAX_SUBSCRIPTIONS) {
@@ -100,7 +100,7 @@ export function createWebSockets({ graphql, authenticator, createContext, live, 
         return [new GraphQLError(message, { extensions: { code: 'BAD_REQUEST' } })];
       }
       const context = createContext({ principal, requestId: randomUUID(), signal });
-      return graphql.subscription({ query, variables, operationName }, context);
+      return graphql.subscription(payload, context);
     },
     subscribe: ({ rootValue, ...args }) => (rootValue as SubscriptionRoot).subscribe(args),
   });

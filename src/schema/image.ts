@@ -1,4 +1,3 @@
-import { InvalidInputError } from '../errors.ts';
 import type { Image } from '../generation.ts';
 import { builder } from './builder.ts';
 import type { Context, ImageRendition } from './context.ts';
@@ -6,9 +5,7 @@ import { ImageFitEnum, ImageFormatEnum } from './enums.ts';
 import { GenerationRef, generationOf } from './generation.ts';
 import { inOrder } from './ids.ts';
 import { inlinePicture, MAX_INLINE_MIB, MAX_INLINE_PICTURES } from './inline-pictures.ts';
-
-/** A link may live for a week; whoever needs it longer asks again. */
-const MAX_EXPIRY_SECONDS = 7 * 24 * 3600;
+import { checkedExpiry, MAX_EXPIRY_SECONDS } from './url-lifetime.ts';
 
 export const ImageRef = builder.loadableNodeRef('Image', {
   id: { resolve: (image: Image) => image.id },
@@ -59,16 +56,8 @@ builder.objectType(ImageRef, {
           description: `How long the location is good for, in seconds, 1 to ${MAX_EXPIRY_SECONDS}. Left out: as configured.`,
         }),
       },
-      resolve(image, { expiresInSeconds }, { gateway }) {
-        if (
-          typeof expiresInSeconds === 'number' &&
-          !(expiresInSeconds >= 1 && expiresInSeconds <= MAX_EXPIRY_SECONDS)
-        ) {
-          const message = `takes 1 to ${MAX_EXPIRY_SECONDS} seconds.`;
-          throw new InvalidInputError([{ path: ['expiresInSeconds'], message }]);
-        }
-        return gateway.images.url(image, expiresInSeconds ?? undefined);
-      },
+      resolve: (image, { expiresInSeconds }, { gateway }) =>
+        gateway.images.url(image, checkedExpiry(expiresInSeconds)),
     }),
     rendition: t.field({
       type: ImageRenditionRef,

@@ -39,6 +39,9 @@ describe('an operation that costs more than it looks', () => {
     ['directives that there are not', `{ __typename ${times(300, (index) => `@a${index}`)} }`],
     ['the size of a page', '{ generations(first: 2000000000) { edges { cursor } } }'],
     ['brackets', '{a'.repeat(900)],
+    ['lists in lists', `{ nodes(ids: ${'['.repeat(1_900)}${']'.repeat(50)}) { id } }`],
+    ['objects in objects', `{ nodes(ids: ${'{a:'.repeat(640)}1) { id } }`],
+    ['lists of types', `query ($a: ${'['.repeat(1_900)}) { __typename }`],
     ['fields that have to be merged', `{ ${times(600, () => 'viewer { scopes client { id } }')} }`],
   ] as const;
 
