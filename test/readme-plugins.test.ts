@@ -48,7 +48,12 @@ describe('the TypeScript samples', () => {
       extends: join(ROOT, 'tsconfig.json'),
       compilerOptions: {
         // As the package's exports have it; the samples don't lie in the package.
-        paths: { gesso: [join(ROOT, 'src/index.ts')] },
+        paths: {
+          gesso: [join(ROOT, 'src/index.ts')],
+          'gesso/client': [join(ROOT, 'src/client/index.ts')],
+          'gesso/testing': [join(ROOT, 'src/testing/index.ts')],
+          'gesso/providers/*': [join(ROOT, 'src/providers/*.ts')],
+        },
         typeRoots: [join(ROOT, 'node_modules/@types')],
       },
       include: [folder],

@@ -36,14 +36,16 @@ describe('every page', () => {
   });
 });
 
-describe('the README', () => {
+describe('docs/configuration.md', () => {
   it('has every setting, with its default, as src/config.ts has it', () => {
     const between = /<!-- settings:[^\n]*-->\n([\s\S]*?)\n<!-- \/settings -->/.exec(
-      pageOf('README.md').text,
+      pageOf('docs/configuration.md').text,
     )?.[1];
     expect(between).toBe(settingsTable());
   });
+});
 
+describe('the README', () => {
   it('has every scope', () => {
     expect(column(tableOf('README.md', 'API keys'))).toEqual([...SCOPES]);
   });
@@ -184,6 +186,7 @@ describe('docs/errors.md', () => {
     TOO_MANY_IMAGES: () =>
       post({ query: 'mutation { generateImages(input: { prompt: "a boat", count: 3 }) { __typename } }' }),
     METHOD_NOT_ALLOWED: () => fetch(`${gateway.url}/graphql`, { method: 'PUT' }),
+    NOT_ACCEPTABLE: () => post({ query: '{ __typename }' }, { accept: 'image/png' }),
     NOT_FOUND: () => post({ query: 'subscription { generationUpdated(id: "nothing") { id } }' }),
     PAYLOAD_TOO_LARGE: () => post({ query: ' '.repeat(1024 * 1024) }),
     UNSUPPORTED_MEDIA_TYPE: () => post('{}', { 'content-type': 'text/plain' }),

@@ -23,12 +23,16 @@ const NOT_RUN = [
   'npm run check',
   'npm run format',
   'npm run codegen',
+  'npm pack',
+  'BETTERTOKEN_API_KEY=sk-your-key npm start',
 ];
 
 /** The blocks that are run below, by what they begin with. */
 const FIRST_IMAGE = 'curl -s http://localhost:4000/graphql';
-const DOWNLOAD = 'curl -o lighthouse.png';
-const KEYS = 'npx node src/main.ts keys create';
+const DOWNLOAD = 'curl -o by-hand.png';
+const KEYS = 'npx gesso keys create';
+/** Of the command line and of TypeScript files: run by readme-first-image.test.ts. */
+const FIRST_STEPS = ['npx gesso generate', 'GESSO_API_KEY=$(cat .gesso/development-key) npx node'];
 const SUBSCRIBE = 'curl -sN http://localhost:4000/graphql';
 const PRODUCTION = 'npx node --env-file=production.env';
 
@@ -40,7 +44,7 @@ const commandsIn = (block: string): string[] =>
 
 describe('the shell samples', () => {
   it('are each run by a test, or can not be', () => {
-    const run = [FIRST_IMAGE, DOWNLOAD, SUBSCRIBE, KEYS, PRODUCTION];
+    const run = [FIRST_IMAGE, DOWNLOAD, SUBSCRIBE, KEYS, PRODUCTION, ...FIRST_STEPS];
     const others = samplesOf('sh').filter(({ text }) => !run.some((beginning) => text.startsWith(beginning)));
     expect(new Set(others.flatMap(({ text }) => commandsIn(text)))).toEqual(new Set(NOT_RUN));
   });
@@ -75,7 +79,7 @@ describe('a newcomer', () => {
     expect(answer).toEqual(JSON.parse(shown));
 
     await sh(DOWNLOAD, { '<the url of the answer>': url });
-    const picture = await readFile(join(gateway.folder, 'lighthouse.png'));
+    const picture = await readFile(join(gateway.folder, 'by-hand.png'));
     expect(picture.subarray(1, 4).toString()).toBe('PNG');
     // The header's width and height.
     expect([picture.readUInt32BE(16), picture.readUInt32BE(20)]).toEqual([1536, 1024]);
@@ -110,7 +114,7 @@ describe('a newcomer', () => {
   });
 
   it('makes a key beside the running gateway, calls with it, and finds it in the list', async () => {
-    const printed = await sh(KEYS, { 'npx node': process.execPath, 'src/main.ts': MAIN });
+    const printed = await sh(KEYS, { 'npx gesso': `${process.execPath} ${MAIN}` });
     const [key = '', heading, ...rows] = printed.trim().split('\n');
     expect(heading).toMatch(/^KEY +CLIENT +SCOPES/);
     expect(rows.join('\n')).toMatch(/\bmy-app +images:generate\b/);
