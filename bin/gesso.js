@@ -7,8 +7,8 @@ const needed = 24;
 const major = Number(process.versions.node.split('.')[0]);
 if (major < needed) {
   process.stderr.write(
-    `Gesso needs Node.js ${needed} or later, and this is ${process.versions.node} (${process.execPath}).\n` +
-      'In a project, `npm install node@24` brings it for npx and npm scripts.\n',
+    `Gesso needs Node.js ${needed} or later, and this is ${process.versions.node} (${process.execPath}). ` +
+      'For npx and npm scripts, `npm install node@24` brings it into a project.\n',
   );
   process.exitCode = 1;
 } else {

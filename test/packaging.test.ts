@@ -16,6 +16,14 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(() => installed?.remove());
 
+const FIRST_IMAGE = `
+import { createClient, InvalidInputError } from 'gesso/client';
+const gesso = createClient({ url: process.env.GESSO_URL, apiKey: process.env.GESSO_API_KEY });
+const image = await gesso.generateImage({ prompt: 'a boat, by the client' });
+await image.save('boat.png');
+const error = await gesso.generateImage({ prompt: 'a cat' }).catch((thrown) => thrown);
+console.log(image.width, image.height, 'cats:', error instanceof InvalidInputError && error.name);
+`;
 const bin = () => join(installed.folder, 'node_modules/gesso/bin/gesso.js');
 const write = (name: string, text: string) => writeFile(join(installed.folder, name), text);
 const inFolder = (command: readonly string[]) => ({ command, cwd: installed.folder });
@@ -84,6 +92,16 @@ export default defineConfig({
     expect(await client.generateImage({ prompt: 'a cat' })).toMatchObject({
       __typename: 'InvalidInputError',
     });
+
+    // The client of the same package, as a program of somebody's would have it.
+    await write('first-image.mjs', FIRST_IMAGE);
+    const program = await runCommand(['first-image.mjs'], {
+      ...inFolder([process.execPath]),
+      environment: { GESSO_URL: url, GESSO_API_KEY: key },
+    });
+    expect(program).toMatchObject({ code: 0, stderr: '', stdout: '1024 1024 cats: InvalidInputError\n' });
+    const picture = await readFile(join(installed.folder, 'boat.png'));
+    expect(picture.subarray(1, 4).toString()).toBe('PNG');
     gateway.kill('SIGTERM');
     expect(await gateway.finished).toMatchObject({ code: 0, stderr: '' });
   });
@@ -112,6 +130,21 @@ describe('the types of the package', () => {
       export const config = defineConfig({ settings: { port: 4001, deadlineMs: '1000' }, plugins: [plugin] });
       export const start = () => createGateway({ config: readConfig({}), publicUrl: () => 'http://localhost' });
       export type { Provider, RequestMiddleware };
+    `);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+  });
+
+  it('know the client, the other providers and what plug-ins test themselves with', async () => {
+    const { code, stdout } = await check(`
+      import { createClient, type GeneratedImage, ProviderRejectedError } from 'gesso/client';
+      import { createOpenAI } from 'gesso/providers/openai';
+      import { aiSdk } from 'gesso/providers/ai-sdk';
+      const client = createClient({ url: 'http://localhost:4000' });
+      const image: Promise<GeneratedImage> = client.generateImage({ prompt: 'a boat', size: 'LANDSCAPE_1536X1024' });
+      export const code = (error: ProviderRejectedError): string | undefined => error.providerCode;
+      // @ts-expect-error There is no such size.
+      export const wrong = client.generateImage({ prompt: 'a boat', size: 'HUGE' });
+      export { aiSdk, createOpenAI, image };
     `);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
   });
