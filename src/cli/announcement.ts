@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import type { Config } from '../config.ts';
+import type { GessoConfig } from '../plugin.ts';
 import { misbehaviour } from './sandbox-control.ts';
 import { shellWords } from './terminal/shell-words.ts';
 import { styleOf } from './terminal/style.ts';
@@ -8,6 +9,9 @@ import type { Terminal } from './terminal/terminal.ts';
 /** A gateway that serves. */
 export interface Serving {
   readonly config: Config;
+  readonly extensions: GessoConfig;
+  /** Where the extensions come from; undefined where there is no such file. */
+  readonly configFile: string | undefined;
   /** Where clients reach it. */
   readonly url: string;
   /** That it listens on. */
@@ -24,6 +28,7 @@ export function announce(terminal: Terminal, serving: Serving): void {
   const { bold, dim, cyan } = styleOf(terminal.stdout);
   const lines = [`${bold('Gesso is ready:')} ${cyan(`${url}/graphql`)}`];
   if (config.publicUrl !== undefined) lines.push(`Listening on ${config.host}, port ${port}`);
+  lines.push(...configurationLines(serving, terminal.folder));
   if (sandboxUrl !== undefined) {
     lines.push(
       'Sandbox: no BETTERTOKEN_API_KEY is set, so the pictures are drawn on this machine and cost nothing.',
@@ -37,10 +42,38 @@ export function announce(terminal: Terminal, serving: Serving): void {
     lines.push(`Development key: kept in ${developmentKey.path}`);
   }
   if (config.databaseUrl === undefined) lines.push(`Data: ${config.dataDir} (with a PostgreSQL of its own)`);
-  if (developmentKey !== undefined) {
+  if (config.documentsOnly) {
+    lines.push(`Takes only the documents of ${config.documents} (GESSO_DOCUMENTS_ONLY)`);
+  } else if (developmentKey !== undefined) {
     lines.push(`Next, in a second terminal: ${bold(firstCommand(terminal, serving, developmentKey.path))}`);
   }
   terminal.stdout.write(`\n${lines.map((line) => `  ${line}`).join('\n')}\n\n`);
+}
+
+/** What a configuration file brought, and who draws. */
+function configurationLines(
+  { config, extensions, configFile, sandboxUrl }: Serving,
+  folder: string,
+): string[] {
+  const { plugins = [], routing } = extensions;
+  const names = plugins.map(({ name }) => name);
+  const brought = names.length === 0 ? '' : ` (plug-ins: ${names.join(', ')})`;
+  const file = configFile === undefined ? [] : [`Configuration: ${relative(folder, configFile)}${brought}`];
+  const builtIn = sandboxUrl === undefined ? 'bettertoken' : 'bettertoken (the sandbox)';
+  const providers = [
+    ...plugins.flatMap(({ providers: added = [] }) => added.map(({ name }) => name)),
+    ...(config.betterTokenApiKey === undefined ? [] : [builtIn]),
+  ];
+  const route = routeText(config.route ?? routing);
+  return [...file, `Providers: ${providers.join(', ')}${route === undefined ? '' : `; route: ${route}`}`];
+}
+
+function routeText(routing: GessoConfig['routing']): string | undefined {
+  if (routing === undefined) return undefined;
+  if (routing.strategy === 'ordered') return routing.order.join(', then ');
+  return Object.entries(routing.weights)
+    .map(([name, weight]) => `${name} ${weight}`)
+    .join(', ');
 }
 
 /** A command line that makes an image, in the folder where the gateway was started. */

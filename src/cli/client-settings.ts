@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { misuse } from './exit-codes.ts';
+import { knownAddress } from './known-address.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
 /** Options of every command that talks to a running gateway. */
@@ -17,6 +18,8 @@ export interface ClientSettings {
   readonly apiKey: string | undefined;
   /** Where the key comes from, for messages. */
   readonly keyFrom: string | undefined;
+  /** Whether it is the one that the gateway of this folder made: another gateway does not know it. */
+  readonly isDevelopmentKey: boolean;
 }
 
 const DEFAULT_URL = 'http://localhost:4000';
@@ -24,33 +27,42 @@ const DEFAULT_URL = 'http://localhost:4000';
 /** Adds the options. A key is none of them: the arguments of a process are seen by everyone on the machine. */
 export const withClientOptions = (command: Command): Command =>
   command
-    .option('--url <url>', `the gateway (default: GESSO_URL, else ${DEFAULT_URL})`)
+    .option(
+      '--url <url>',
+      `the gateway (default: GESSO_URL, else the one of this folder, else ${DEFAULT_URL})`,
+    )
     .option(
       '--api-key-file <path>',
       'file with the API key (default: GESSO_API_KEY, else the development key)',
     );
 
 /**
- * Which gateway and which key are meant: options, over `GESSO_URL` and `GESSO_API_KEY`, over the gateway on this
- * machine and its development key, which goes to no other machine.
+ * Which gateway and which key are meant: options, over `GESSO_URL` and `GESSO_API_KEY`, over the gateway that was
+ * started on the data folder and its development key, which goes to no other machine.
  *
+ * @param home where a gateway of this configuration is reached, where that was read. @default as it left word itself
  * @throws {CommandFailure} for a URL that is none, and for a key file that can't be read.
  */
 export function clientSettings(
   { url, apiKeyFile }: ClientOptions,
   { environment, folder }: Pick<Terminal, 'environment' | 'folder'>,
+  home?: string,
 ): ClientSettings {
-  const gateway = urlOf(url ?? environment.GESSO_URL ?? '');
+  const dataDir = resolve(folder, environment.GESSO_DATA_DIR || '.gesso');
+  const gateway = urlOf(url ?? (environment.GESSO_URL || home || knownAddress(dataDir) || ''));
   const settings = (apiKey: string | undefined, keyFrom: string | undefined): ClientSettings => ({
     url: gateway.href.replace(/\/+$/, ''),
     apiKey,
     keyFrom,
+    isDevelopmentKey: false,
   });
   if (apiKeyFile !== undefined) return settings(readKey(resolve(folder, apiKeyFile)), apiKeyFile);
   if (environment.GESSO_API_KEY) return settings(environment.GESSO_API_KEY, 'GESSO_API_KEY');
-  const developmentKey = resolve(folder, environment.GESSO_DATA_DIR || '.gesso', 'development-key');
-  if (isLocal(gateway) && existsSync(developmentKey))
-    return settings(readKey(developmentKey), relative(folder, developmentKey));
+  const developmentKey = resolve(dataDir, 'development-key');
+  if (isLocal(gateway) && existsSync(developmentKey)) {
+    const from = relative(folder, developmentKey);
+    return { ...settings(readKey(developmentKey), from), isDevelopmentKey: true };
+  }
   return settings(undefined, undefined);
 }
 

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
-import { extname, resolve } from 'node:path';
+import { extname, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Config, readConfig, SETTINGS } from '../config.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, GatewayError } from '../errors.ts';
 import type { GessoConfig } from '../plugin.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
 
 const NAMES = ['gesso.config.ts', 'gesso.config.mts', 'gesso.config.js', 'gesso.config.mjs'];
 
@@ -52,17 +53,35 @@ export interface ConfigFile {
 
 /**
  * Reads the configuration file of the folder, if there is one; TypeScript runs as it is.
- * @throws {ConfigError} where it exports nothing.
+ * @throws {CommandFailure} that names the file, where it throws; {ConfigError} where it exports nothing.
  */
 export async function loadConfigFile(folder: string): Promise<ConfigFile> {
   const path = NAMES.map((name) => resolve(folder, name)).find(existsSync);
   if (path === undefined) return { path, extensions: {} };
   shareOwnPackage();
-  const { default: extensions } = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  const { default: extensions } = await importFile(path, relative(folder, path));
   if (typeof extensions !== 'object' || extensions === null) {
     throw new ConfigError(`${path} has no default export: write \`export default defineConfig({ … })\`.`);
   }
   return { path, extensions };
+}
+
+async function importFile(path: string, name: string): Promise<{ default?: unknown }> {
+  const { href } = pathToFileURL(path);
+  try {
+    return await import(href);
+  } catch (error) {
+    // What is thrown on purpose says enough; where a mistake is, only its stack tells.
+    const stack = error instanceof Error && !(error instanceof GatewayError) ? (error.stack ?? '') : '';
+    const line = [href, path].flatMap((each) => {
+      const [, place] = stack.split(each);
+      return /^:\d+/.exec(place ?? '') ?? [];
+    })[0];
+    throw new CommandFailure(EXIT.failed, {
+      happened: `${name}${line ?? ''} can't be loaded: ${error instanceof Error ? error.message : String(error)}`,
+      advice: 'It is loaded by start, keys, config and doctor: each needs the environment of the gateway.',
+    });
+  }
 }
 
 /** Settings of the file by the names that they have in the environment. */
@@ -84,7 +103,11 @@ export function configOf({ extensions }: ConfigFile, environment = process.env):
 }
 
 /** The effective settings: defaults, under the file of the working folder, under the environment. */
-export async function loadConfig(): Promise<{ config: Config; extensions: GessoConfig }> {
+export async function loadConfig(): Promise<{
+  config: Config;
+  extensions: GessoConfig;
+  path: string | undefined;
+}> {
   const file = await loadConfigFile(process.cwd());
-  return { config: configOf(file), extensions: file.extensions };
+  return { config: configOf(file), extensions: file.extensions, path: file.path };
 }

@@ -25,7 +25,20 @@ export interface FailureContext {
   readonly url: string;
   /** How this program is run, for commands in an advice. */
   readonly program: string;
+  /** Whether the key is the development key of the data folder. */
+  readonly isDevelopmentKey: boolean;
 }
+
+/** What to do where a gateway refuses the key. */
+export function keyAdvice({ program, isDevelopmentKey }: Omit<FailureContext, 'url'>): string {
+  const make = `${program} keys create <name>`;
+  return isDevelopmentKey
+    ? `It is the development key of this folder: another gateway may be the one that answers there. Name this folder's with --url or GESSO_URL. Else make another key: ${make}`
+    : `See GESSO_API_KEY and --api-key-file. A key is made by: ${make}`;
+}
+
+/** Of a provider that does not know the gateway's key, or has nothing at its URL: no other request would fare better. */
+const NOT_THE_REQUEST = new Set([401, 403, 404]);
 
 /** What the SDK threw, for people: what happened, what to do, and the code to end with. Anything else stays as it is. */
 export function gatewayFailure(error: unknown, context: FailureContext): unknown {
@@ -37,19 +50,16 @@ export function gatewayFailure(error: unknown, context: FailureContext): unknown
 
 function explained(
   error: GessoError,
-  { url, program }: FailureContext,
+  context: FailureContext,
 ): readonly [code: ExitCode, happened: string, advice?: string] {
+  const { url, program } = context;
   const { message, generation, idempotencyKey } = error;
   const id = generation === undefined ? undefined : shortId(generation.id);
   const details = id === undefined ? '' : ` Details: ${program} audit --generation ${id}`;
   const again = idempotencyKey === undefined ? 'Try again' : `Ask again with --key ${idempotencyKey}`;
 
   if (error instanceof UnauthenticatedError) {
-    return [
-      EXIT.failed,
-      `${url} refuses the API key.`,
-      `See GESSO_API_KEY and --api-key-file. A key is made by: ${program} keys create <name>`,
-    ];
+    return [EXIT.failed, `${url} refuses the API key.`, keyAdvice(context)];
   }
   if (error instanceof ForbiddenError) {
     return [
@@ -93,6 +103,14 @@ function explained(
     return [EXIT.refused, `The provider's policy refused it: ${message}`, 'Change the prompt.'];
   }
   if (error instanceof ProviderRejectedError) {
+    const last = generation?.attempts.at(-1);
+    if (NOT_THE_REQUEST.has(last?.httpStatus ?? 0)) {
+      return [
+        EXIT.later,
+        `The provider refused the gateway, not the request: ${message}`,
+        `The gateway's key or URL for ${last?.provider} is wrong. Its operator mends that; then the same command works.${details}`,
+      ];
+    }
     return [EXIT.refused, `The provider refused it: ${message}`, `Change the request.${details}`];
   }
   if (error instanceof ProviderUnavailableError) {
@@ -123,6 +141,13 @@ function explained(
       EXIT.failed,
       message,
       `${url} is of another version than this command: bring both to the same one.`,
+    ];
+  }
+  if (error.code === 'PERSISTED_QUERY_NOT_IN_LIST') {
+    return [
+      EXIT.failed,
+      `${url} takes only listed documents, and this command's are not in its list.`,
+      'Its operator has set GESSO_DOCUMENTS_ONLY. Use a client whose documents are listed, or another gateway: --url.',
     ];
   }
   return [error.retryable ? EXIT.later : EXIT.failed, message];

@@ -5,7 +5,7 @@ import { cancelCommand } from './cancel.ts';
 import { configCommand } from './config.ts';
 import { doctorCommand } from './doctor.ts';
 import { EXIT } from './exit-codes.ts';
-import { explain } from './explain.ts';
+import { explain, sayFailure } from './explain.ts';
 import { generateCommand } from './generate.ts';
 import { generationsCommand } from './generations.ts';
 import { exitCodes, heading } from './help.ts';
@@ -14,7 +14,7 @@ import { keysCommand } from './keys.ts';
 import { sandboxCommand } from './sandbox.ts';
 import { startCommand } from './start.ts';
 import { hasColours } from './terminal/style.ts';
-import { processTerminal, type Terminal } from './terminal/terminal.ts';
+import { type Output, processTerminal, type Terminal } from './terminal/terminal.ts';
 
 // Beside both `src` and `dist`.
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -37,6 +37,8 @@ export async function run(
   }
 }
 
+const HELP = ['help [command]', 'Show how a command is used.'] as const;
+
 /** All commands. */
 export function createProgram(terminal: Terminal): Command {
   const { stdout, stderr } = terminal;
@@ -46,6 +48,7 @@ export function createProgram(terminal: Terminal): Command {
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
+      outputError: (text) => sayMisuse(stderr, text),
       getOutHelpWidth: () => stdout.columns ?? 80,
       getErrHelpWidth: () => stderr.columns ?? 80,
       getOutHasColors: () => hasColours(stdout),
@@ -53,7 +56,6 @@ export function createProgram(terminal: Terminal): Command {
     })
     .configureHelp({ styleTitle: heading })
     .exitOverride()
-    .showHelpAfterError('(Add --help to see how it is used.)')
     .commandsGroup('Serve:')
     .addCommand(startCommand(terminal))
     .addCommand(sandboxCommand(terminal))
@@ -67,15 +69,33 @@ export function createProgram(terminal: Terminal): Command {
     .addCommand(keysCommand(terminal))
     .addCommand(configCommand(terminal))
     .addCommand(doctorCommand(terminal))
-    .helpCommand('help [command]', 'Show how a command is used.')
+    .helpCommand(...HELP)
     .addHelpText('after', exitCodes());
   inheritSettings(program);
   return program;
 }
 
+/** What commander says of a command line, `error: unknown option '--x'` and perhaps a guess, in our voice. */
+function sayMisuse(stderr: Output, text: string): void {
+  const [problem = '', ...guesses] = text
+    .replace(/^error: /, '')
+    .trim()
+    .split('\n');
+  const sentence = `${problem.slice(0, 1).toUpperCase()}${problem.slice(1)}`;
+  const advice = [
+    ...guesses.map((guess) => guess.replace(/^\(|\)$/g, '')),
+    'Add --help to see how it is used.',
+  ];
+  sayFailure(stderr, /[.?!]$/.test(sentence) ? sentence : `${sentence}.`, advice.join(' '));
+}
+
 /** Commands that were made before they were added follow their parent too, however deep. */
 function inheritSettings(parent: Command): void {
-  for (const command of parent.commands) inheritSettings(command.copyInheritedSettings(parent));
+  for (const command of parent.commands) {
+    inheritSettings(command.copyInheritedSettings(parent));
+    // One of its own: the parent's stands in a group of the parent.
+    if (command.commands.length > 0) command.helpCommand(...HELP);
+  }
 }
 
 /** Whoever reads has seen enough, as `head` has after ten lines: that is no failure. A full disk is. */

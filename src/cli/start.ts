@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { announce } from './announcement.ts';
 import { withExamples } from './help.ts';
+import { leaveAddress } from './known-address.ts';
 import { stopSignal } from './stop-signal.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
@@ -23,7 +24,7 @@ export function startCommand(terminal: Terminal): Command {
       import('../gateway.ts'),
       import('../http/listen.ts'),
     ]);
-    const { config: given, extensions } = await loadConfig();
+    const { config: given, extensions, path } = await loadConfig();
     const log = pino({
       level: given.logLevel,
       redact: ['*.headers.authorization', '*.apiKey', '*.adminKey'],
@@ -48,8 +49,14 @@ export function startCommand(terminal: Terminal): Command {
       },
     );
     port = listener.port;
+    const isEverywhere = /^(localhost|127\.0\.0\.1|0\.0\.0\.0|::1?)$/.test(host);
+    await leaveAddress(config.dataDir, `http://${isEverywhere ? 'localhost' : host}:${port}`).catch((error) =>
+      log.warn({ err: error }, 'the address could not be left in the data folder for commands beside it'),
+    );
     announce(terminal, {
       config,
+      extensions,
+      configFile: path,
       url: publicUrl(),
       port,
       developmentKey: gateway.developmentKey,

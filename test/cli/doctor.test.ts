@@ -86,6 +86,40 @@ describe('gesso doctor', () => {
     expect(JSON.stringify(checks)).not.toContain('h2');
   });
 
+  it('says which file can not be loaded, and looks at the rest without it', async () => {
+    await writeFile(join(folder, 'gesso.config.mjs'), `throw new Error('The API key of other is empty.');`);
+    const { code, checks } = await doctor();
+    expect(code).toBe(1);
+    expect(checks.map(({ name, state }) => [name, state])).toEqual([
+      ['Node.js', 'good'],
+      ['Configuration', 'wrong'],
+      ['Data folder', 'good'],
+      ['Database', 'good'],
+      ['Image storage', 'good'],
+      ['URL secret', 'good'],
+      ['Gateway', 'look'],
+    ]);
+    expect(checks[1]?.found).toMatch(
+      /^gesso\.config\.mjs.* can't be loaded: The API key of other is empty\.$/,
+    );
+    expect(checks[1]?.advice).toContain('needs the environment of the gateway');
+  });
+
+  it('looks at the gateway of this configuration, unless another is named', async () => {
+    const settings = { port: closed.port };
+    await writeFile(
+      join(folder, 'gesso.config.mjs'),
+      `export default { settings: ${JSON.stringify(settings)} };`,
+    );
+    const found = async (environment: Record<string, string>, ...args: string[]) =>
+      (await doctor({ GESSO_URL: '', PORT: '', ...environment }, ...args)).of('Gateway')?.found;
+    expect(await found({})).toContain(`nothing answers at http://localhost:${closed.port}`);
+    expect(await found({ GESSO_PUBLIC_URL: `http://127.0.0.1:${closed.port}` })).toContain(
+      'http://127.0.0.1:',
+    );
+    expect(await found({}, '--url', `http://127.0.0.1:${closed.port}`)).toContain('http://127.0.0.1:');
+  });
+
   it('looks at the plug-ins of the configuration file', async () => {
     const plugin = `export default { plugins: [{ name: 'half', providers: [{ name: 'x' }] }] };`;
     await writeFile(join(folder, 'gesso.config.mjs'), plugin);
@@ -215,6 +249,16 @@ describe('gesso doctor, beside a gateway', () => {
       found: expect.stringContaining('refuses the key of GESSO_API_KEY'),
     });
     expect(JSON.stringify(checks)).not.toContain('hunter2');
+  });
+
+  it('says that another gateway may be the one that answers, where it refuses the development key', async () => {
+    await mkdir(join(folder, '.gesso'));
+    await writeFile(join(folder, '.gesso', 'development-key'), 'hunter2');
+    const { of } = await beside({ GESSO_API_KEY: '', GESSO_DATA_DIR: join(folder, '.gesso') });
+    expect(of('Gateway')).toMatchObject({
+      state: 'wrong',
+      advice: expect.stringMatching(/another gateway .* --url or GESSO_URL\..* make another/i),
+    });
   });
 
   it('tells of migrations that are not run, and runs none', async () => {

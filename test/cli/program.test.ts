@@ -25,6 +25,7 @@ describe('gesso', () => {
     for (const command of ['start', 'keys']) expect(help?.stdout).toContain(command);
     expect(start).toMatchObject({ code: 0, stdout: expect.stringContaining('Start the gateway.') });
     for (const command of ['create', 'list', 'revoke']) expect(keys?.stdout).toContain(command);
+    expect(keys?.stdout).not.toContain('Operate:');
   });
 
   it.each([
@@ -36,7 +37,7 @@ describe('gesso', () => {
   ])('is told that `%s` is no way to use it: exit code 2, and what is', async (args) => {
     const { code, stdout, stderr } = await gesso(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/^error: .+/);
+    expect(stderr).toMatch(/^gesso: [A-Z].+\.\n {7}.*Add --help to see how it is used\.\n$/);
   });
 
   it('loads nothing for its help that help has no use of', async () => {

@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Finished, type RunningCommand, startCommand } from '../support/command.ts';
+import { type Finished, type RunningCommand, runCommand, startCommand } from '../support/command.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { createGraphqlClient } from '../support/graphql-client.ts';
 import { runInBash } from '../support/readme-gateway.ts';
@@ -103,6 +103,38 @@ describe('gesso start', () => {
     const printed = await runInBash(command.replace(/^node/, process.execPath), folder);
     expect(printed).toContain('✓ a-lighthouse-at-dawn-gouache.png');
     expect(await readdir(folder)).toContain('a-lighthouse-at-dawn-gouache.png');
+    await gateway.stop();
+  });
+
+  it('tells what its configuration file brought, who draws, and leaves word of its address', async () => {
+    await writeFile(
+      join(folder, 'gesso.config.mjs'),
+      `export default { plugins: [{ name: 'house-style' }, { name: 'second-look' }] };`,
+    );
+    const gateway = await start();
+    expect(gateway.stdout).toContain(
+      '  Configuration: gesso.config.mjs (plug-ins: house-style, second-look)\n',
+    );
+    expect(gateway.stdout).toContain('  Providers: bettertoken (the sandbox)\n');
+    // Without --url: it is found by the data folder.
+    const made = await runCommand(['generate', 'A boat', '--output', 'boat.png'], { cwd: folder });
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('✓ boat.png') });
+    await gateway.stop();
+  });
+
+  it('recommends no command that it would refuse, and commands say why', async () => {
+    await writeFile(join(folder, 'documents.json'), JSON.stringify({ listed: '{ viewer { scopes } }' }));
+    const gateway = await start({ GESSO_DOCUMENTS: 'documents.json', GESSO_DOCUMENTS_ONLY: 'true' });
+    expect(gateway.stdout).not.toContain('Next,');
+    expect(gateway.stdout).toContain('Takes only the documents of documents.json');
+    const refused = await runCommand(['generate', 'A boat'], { cwd: folder });
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/takes only listed documents.*\n.*GESSO_DOCUMENTS_ONLY/);
+    const { stdout } = await runCommand(['doctor', '--url', gateway.url], {
+      cwd: folder,
+      environment: { DATABASE_URL: database.url, GESSO_URL_SECRET: 'url-secret-of-the-tests' },
+    });
+    expect(stdout).toMatch(/^! Gateway +.*takes only listed documents/m);
     await gateway.stop();
   });
 

@@ -17,8 +17,13 @@ const COLUMNS: readonly Column<EffectiveSetting>[] = [
     header: 'SETTING',
     text: ({ name }) => name,
     look: (row, style) => (isSet(row) ? style.bold : style.dim),
+    expendable: 1,
   },
-  { header: 'ENVIRONMENT', text: ({ env }) => env, look: (_row, style) => style.dim, expendable: 1 },
+  {
+    header: 'ENVIRONMENT',
+    text: ({ env }) => env,
+    look: (row, style) => (isSet(row) ? style.bold : style.dim),
+  },
   {
     header: 'FROM',
     text: ({ source, path }) => (source === 'file' || source === 'config' ? (path ?? '') : SOURCES[source]),

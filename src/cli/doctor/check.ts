@@ -17,6 +17,8 @@ export interface Patient {
   readonly extensions: GessoConfig;
   /** The gateway that commands would talk to. */
   readonly client: ClientSettings;
+  /** How this program is run, for commands in an advice. */
+  readonly program: string;
 }
 
 /** Looks, changes nothing that it does not undo, and buys nothing. */

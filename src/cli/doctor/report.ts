@@ -1,4 +1,4 @@
-import { type ClientOptions, clientSettings } from '../client-settings.ts';
+import type { ClientOptions } from '../client-settings.ts';
 import { CommandFailure, EXIT } from '../exit-codes.ts';
 import { printJson } from '../terminal/json.ts';
 import { isLive, type LiveLines, liveLines } from '../terminal/live-lines.ts';
@@ -30,7 +30,7 @@ export async function printExamination(
     waiting = liveLines(stderr, ({ spinner }) => [`${cyan(spinner)} ${dim(name)}`]);
   };
   try {
-    for await (const examined of examine(terminal, clientSettings(options, terminal), onLook)) {
+    for await (const examined of examine(terminal, options, onLook)) {
       waiting?.stop();
       waiting = undefined;
       all.push(examined);
@@ -55,13 +55,14 @@ export async function printExamination(
 }
 
 function summary(toLookAt: number, wrong: number): string {
-  const things = (count: number) => (count === 1 ? 'One thing' : `${count} things`);
+  const things = (count: number) => (count === 1 ? 'one thing' : `${count} things`);
   if (wrong === 0 && toLookAt === 0) return 'All is well.';
   const parts = [
     ...(wrong === 0 ? [] : [`${things(wrong)} will not work`]),
     ...(toLookAt === 0 ? [] : [`${things(toLookAt)} to look at`]),
   ];
-  return `${parts.join(', ')}.`;
+  const text = parts.join(', ');
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
 }
 
 function linesOf(

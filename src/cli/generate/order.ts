@@ -57,8 +57,8 @@ export async function orderOf(
   if (toPipe && options.json === true) throw misuse('--json and --output - both mean standard output.');
   if (toPipe && stdout.isTTY === true) {
     throw misuse(
-      'A picture is nothing for a terminal.',
-      'Write to a pipe or a file: --output - > poster.png',
+      "A picture can't be shown in a terminal.",
+      'Pipe it on, or name a file: --output poster.png',
     );
   }
   if (key !== undefined && !/^[\x20-\x7e]{1,255}$/.test(key)) {

@@ -12,7 +12,7 @@ import {
 import { CommandFailure, EXIT, type ExitCode } from '../exit-codes.ts';
 import { sayFailure } from '../explain.ts';
 import { gatewayClient } from '../gateway-client.ts';
-import { gatewayFailure } from '../gateway-failure.ts';
+import { type FailureContext, gatewayFailure } from '../gateway-failure.ts';
 import { extensionOf } from '../images/file-format.ts';
 import { planFiles } from '../images/output-files.ts';
 import { type PictureFile, writePicture } from '../images/picture-file.ts';
@@ -35,7 +35,7 @@ type Outcome =
 /** Asks for images, shows how they come along, writes them, and tells what they are. @throws {CommandFailure} */
 export async function generate(prompt: string, options: GenerateOptions, terminal: Terminal): Promise<void> {
   const order = await orderOf(prompt, options, terminal);
-  const { client, url } = gatewayClient(options, terminal, { retrySeconds: RETRY_SECONDS });
+  const { client, context } = gatewayClient(options, terminal, { retrySeconds: RETRY_SECONDS });
   const { rendering, count, toPipe } = order;
   const { force = false } = options;
   const files = toPipe
@@ -48,7 +48,6 @@ export async function generate(prompt: string, options: GenerateOptions, termina
         count,
         force,
       });
-  const context = { url, program: terminal.program };
   const names = files.map((file) => relative(terminal.folder, file));
 
   const ending = new AbortController();
@@ -143,7 +142,7 @@ interface Reporting {
   readonly names: readonly string[];
   readonly terminal: Terminal;
   readonly json: boolean;
-  readonly context: { readonly url: string; readonly program: string };
+  readonly context: FailureContext;
 }
 
 /** @throws where an image did not come, after all was told. */

@@ -1,5 +1,6 @@
 import type { Generation } from '../../client/index.ts';
 import { isLive, liveLines } from '../terminal/live-lines.ts';
+import { duration } from '../terminal/quantities.ts';
 import { styleOf } from '../terminal/style.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { oneLine } from '../terminal/text.ts';
@@ -16,7 +17,10 @@ export interface Watch {
   readonly stop: () => void;
 }
 
-/** Live lines on a terminal; elsewhere a line for each trouble, and nothing else. */
+/** In a pipe, before the same trouble is told again, in milliseconds; twice as long each time. */
+const FIRST_SILENCE_MS = 10_000;
+
+/** Live lines on a terminal; elsewhere a line for trouble, and at growing intervals how long it lasts. */
 export function watch(
   { stderr, environment, now }: Terminal,
   { files, count }: { files: readonly string[]; count: number },
@@ -25,6 +29,7 @@ export function watch(
   const startedAt = now().getTime();
   const style = styleOf(stderr);
   let trouble: string | undefined;
+  let silence = { untilMs: 0, lengthMs: FIRST_SILENCE_MS };
   const live = isLive(stderr, environment)
     ? liveLines(stderr, (frame) =>
         progressLines({ generations, files, elapsedMs: now().getTime() - startedAt, trouble }, frame, style),
@@ -45,8 +50,12 @@ export function watch(
       }
     },
     trouble(message) {
-      if (message !== trouble) say(`${message} Trying again.`);
       trouble = `${message} Trying again.`;
+      const nowMs = now().getTime();
+      if (nowMs < silence.untilMs) return;
+      const when = silence.untilMs === 0 ? '.' : `, ${duration(nowMs - startedAt)} after it was asked for.`;
+      say(`${message} Trying again${when}`);
+      silence = { untilMs: nowMs + silence.lengthMs, lengthMs: silence.lengthMs * 2 };
     },
     stop: () => live?.stop(),
   };

@@ -1,7 +1,7 @@
 import type { ClientOptions } from '../client-settings.ts';
 import { gatewayClient } from '../gateway-client.ts';
 import { gatewayFailure } from '../gateway-failure.ts';
-import { nodeIds } from '../ids.ts';
+import { nodeIds, wholeId } from '../ids.ts';
 import { printJson } from '../terminal/json.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
@@ -11,9 +11,10 @@ export async function cancel(
   options: ClientOptions & { json?: boolean },
   terminal: Terminal,
 ): Promise<void> {
-  const [named] = nodeIds(typed, ['Generation']);
-  const { client, url } = gatewayClient(options, terminal, { retrySeconds: 0 });
+  const { client, context } = gatewayClient(options, terminal, { retrySeconds: 0 });
   try {
+    const whole = await wholeId(typed, client, terminal.program);
+    const [named] = nodeIds(whole, ['Generation'], terminal.program);
     const { generation, mayBeBilled } = await client.cancelGeneration(named?.id ?? '');
     if (options.json === true) {
       printJson(terminal.stdout, { generationId: generation.id, status: generation.status, mayBeBilled });
@@ -24,6 +25,6 @@ export async function cancel(
       : 'Nothing had been sent.';
     terminal.stdout.write(`Canceled. ${billed}\n`);
   } catch (error) {
-    throw gatewayFailure(error, { url, program: terminal.program });
+    throw gatewayFailure(error, context);
   }
 }

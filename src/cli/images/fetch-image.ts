@@ -3,7 +3,7 @@ import type { ClientOptions } from '../client-settings.ts';
 import { CommandFailure, EXIT, misuse } from '../exit-codes.ts';
 import { gatewayClient } from '../gateway-client.ts';
 import { gatewayFailure } from '../gateway-failure.ts';
-import { nodeIds } from '../ids.ts';
+import { nodeIds, wholeId } from '../ids.ts';
 import { printJson } from '../terminal/json.ts';
 import { styleOf } from '../terminal/style.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -24,16 +24,16 @@ export async function fetchImage(typed: string, options: ImageOptions, terminal:
   if (toPipe && options.json === true) throw misuse('--json and --output - both mean standard output.');
   if (toPipe && stdout.isTTY === true) {
     throw misuse(
-      'A picture is nothing for a terminal.',
-      'Write to a pipe or a file: --output - > poster.png',
+      "A picture can't be shown in a terminal.",
+      'Pipe it on, or name a file: --output poster.png',
     );
   }
   const { force = false } = options;
   const rendering = renderingOf(options);
-  const ids = nodeIds(typed, ['Image', 'Generation']);
-  const { client, url } = gatewayClient(options, terminal, { retrySeconds: 0 });
+  const { client, context } = gatewayClient(options, terminal, { retrySeconds: 0 });
   try {
-    const image = await find(client, ids);
+    const ids = nodeIds(await wholeId(typed, client, program), ['Image', 'Generation'], program);
+    const image = await find(client, ids, program);
     const [file] = toPipe
       ? []
       : await planFiles({
@@ -52,32 +52,36 @@ export async function fetchImage(typed: string, options: ImageOptions, terminal:
       `${summaryLines([picture], { style: styleOf(output), columns, askedFor: false }).join('\n')}\n`,
     );
   } catch (error) {
-    throw gatewayFailure(error, { url, program });
+    throw gatewayFailure(error, context);
   }
 }
 
-async function find(client: GessoClient, ids: ReturnType<typeof nodeIds>): Promise<GeneratedImage> {
+async function find(
+  client: GessoClient,
+  ids: ReturnType<typeof nodeIds>,
+  program: string,
+): Promise<GeneratedImage> {
   for (const { type, id } of ids) {
     if (type === 'Image') {
       const image = await client.image(id);
-      if (image !== undefined) return checked(image);
+      if (image !== undefined) return checked(image, program);
     } else {
       const generation = await client.generation(id);
-      if (generation?.image !== undefined) return checked(generation.image);
+      if (generation?.image !== undefined) return checked(generation.image, program);
       if (generation !== undefined) throw noImage(generation.status, generation.failure?.message);
     }
   }
   throw new CommandFailure(EXIT.failed, {
     happened: 'There is no such image or generation that this key may see.',
-    advice: 'See gesso generations.',
+    advice: `See ${program} generations.`,
   });
 }
 
-function checked(image: GeneratedImage): GeneratedImage {
+function checked(image: GeneratedImage, program: string): GeneratedImage {
   if (image.removedAt === undefined) return image;
   throw new CommandFailure(EXIT.failed, {
     happened: `The bytes of this image were removed by age, ${image.removedAt.toISOString()}.`,
-    advice: 'Ask for a new one: gesso generate.',
+    advice: `Ask for a new one: ${program} generate …`,
   });
 }
 

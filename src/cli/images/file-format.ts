@@ -64,7 +64,10 @@ const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${l
 
 /** The gateway's words, with the names that options have. */
 const inOptions = (message: string): string =>
-  message.replaceAll('COVER', 'cover').replaceAll(/max(Width|Height)/g, (name) => `--${kebab(name)}`);
+  message
+    .replaceAll('COVER', 'cover')
+    .replaceAll('WEBP', 'WebP')
+    .replaceAll(/max(Width|Height)/g, (name) => `--${kebab(name)}`);
 
 /** Whether it is the stored PNG itself, byte for byte. */
 export const isOriginal = ({ format, maxWidth, maxHeight }: Rendering): boolean =>

@@ -22,7 +22,7 @@ const LONGEST_TITLE = 48;
 
 /**
  * The files to write, absolute paths in the order of the images: the one that was named, `-1`, `-2`, … with several;
- * or named after the title, and counted on where such a file is there already.
+ * or named after the title, and counted on where such a file is there already, unless that may be replaced.
  *
  * @throws {CommandFailure} before anything is asked for, where a named file is there, or the folder can't be written.
  */
@@ -32,12 +32,16 @@ export async function planFiles(plan: OutputPlan): Promise<string[]> {
   const isFolder = named !== undefined && (/[\\/]$/.test(output ?? '') || (await isDirectory(named)));
   const target = named === undefined ? folder : isFolder ? named : dirname(named);
   await assertWritable(target, folder);
-  if (named === undefined || isFolder) return freeNames(target, plan);
+  if (named === undefined || isFolder) {
+    if (!force) return freeNames(target, plan);
+    return replaceable(numbered(join(target, slug(plan.title)), plan.extension, count), folder);
+  }
 
   const extension = extname(named) === '' ? plan.extension : extname(named);
   const files = numbered(join(target, basename(named, extname(named))), extension, count);
+  if (force) return replaceable(files, folder);
   for (const file of files) {
-    if (!force && (await isThere(file))) {
+    if (await isThere(file)) {
       throw misuse(
         `${relative(folder, file)} is there already.`,
         'Name another file, or add --force to replace it.',
@@ -45,6 +49,14 @@ export async function planFiles(plan: OutputPlan): Promise<string[]> {
     }
   }
   return files;
+}
+
+/** @throws {CommandFailure} where one is a folder, which no file takes the place of. */
+async function replaceable(files: readonly string[], folder: string): Promise<string[]> {
+  for (const file of files) {
+    if (await isDirectory(file)) throw misuse(`${relative(folder, file)} is a folder.`, 'Name another file.');
+  }
+  return [...files];
 }
 
 const numbered = (stem: string, extension: string, count: number): string[] =>

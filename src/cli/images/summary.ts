@@ -25,7 +25,7 @@ export function summaryLines(
   { style, columns = Number.POSITIVE_INFINITY, askedFor }: SummaryOptions,
 ): string[] {
   const rows = pictures.map((picture) => [
-    oneLine(picture.file ?? 'standard output'),
+    oneLine(picture.file ?? 'written to standard output'),
     ...factsOf(picture, askedFor),
   ]);
   const widths = rows[0]?.map((_, place) => Math.max(...rows.map((row) => widthOf(row[place] ?? '')))) ?? [];

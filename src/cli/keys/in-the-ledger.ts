@@ -16,6 +16,7 @@ import { clientsById } from '../../ledger/clients.ts';
 import { type Database, openDatabase } from '../../ledger/database.ts';
 import { migrate } from '../../ledger/migrate.ts';
 import { loadConfig } from '../config-file.ts';
+import { CommandFailure, EXIT, misuse } from '../exit-codes.ts';
 import { printJson, printJsonLine } from '../terminal/json.ts';
 import { timeAgo } from '../terminal/quantities.ts';
 import { styleOf } from '../terminal/style.ts';
@@ -29,12 +30,12 @@ export interface NewKey {
   readonly json: boolean;
 }
 
-/** Makes a key, and prints its secret, this once. @throws {InvalidInputError} for a scope that there is none of. */
+/** Makes a key, and prints its secret, this once. @throws {CommandFailure} for a scope that there is none of. */
 export async function createKey(
   { stdout, stderr }: Terminal,
   { client, scopes, imagesPerDay, json }: NewKey,
 ): Promise<void> {
-  const key = checkNewApiKey({ clientName: client, scopes: [...scopes], imagesPerDay });
+  const key = checked({ clientName: client, scopes: [...scopes], imagesPerDay });
   await withDatabase(async (db) => {
     const { secret } = await createApiKey(db, { ...key, requestId: `cli:${uuidv7()}` }, new Date());
     if (json) {
@@ -53,6 +54,25 @@ export async function createKey(
   });
 }
 
+/** The rules of the API, with the names that options have. */
+function checked(key: Parameters<typeof checkNewApiKey>[0]): ReturnType<typeof checkNewApiKey> {
+  try {
+    return checkNewApiKey(key);
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    const broken = error.issues.map(
+      ({ path, message }) => `${OPTION_OF[path.at(-1) ?? ''] ?? path.join('.')} ${message}`,
+    );
+    throw misuse(broken.join(' '));
+  }
+}
+
+const OPTION_OF: Readonly<Record<string, string>> = {
+  clientName: 'The name of the client',
+  scopes: '--scopes',
+  imagesPerDay: '--images-per-day',
+};
+
 /** A key, and whose it is. */
 type Listed = ApiKey & { readonly clientName: string };
 
@@ -68,9 +88,9 @@ const columnsOf = (ago: (date: Date | undefined) => string): readonly Column<Lis
     least: 12,
   },
   { header: 'SCOPES', text: ({ scopes }) => scopes.join(','), least: 15 },
-  { header: 'IMAGES/DAY', text: ({ imagesPerDay }) => String(imagesPerDay ?? '-'), expendable: 1 },
+  { header: 'IMAGES/DAY', text: ({ imagesPerDay }) => String(imagesPerDay ?? '-') },
   { header: 'CREATED', text: ({ createdAt }) => ago(createdAt), look: dim, expendable: 2 },
-  { header: 'LAST USED', text: ({ lastUsedAt }) => ago(lastUsedAt), look: dim },
+  { header: 'LAST USED', text: ({ lastUsedAt }) => ago(lastUsedAt), look: dim, expendable: 1 },
   {
     header: 'STATE',
     text: ({ revokedAt }) => (revokedAt === undefined ? 'active' : `revoked ${ago(revokedAt)}`),
@@ -134,13 +154,15 @@ async function* allKeys(db: Database): AsyncGenerator<Listed> {
   }
 }
 
-/** Revokes the key of this public id. @throws {InvalidInputError} where there is none. */
-export function revokeKey({ stdout }: Terminal, publicId: string): Promise<void> {
+/** Revokes the key of this public id. @throws {CommandFailure} where there is none. */
+export function revokeKey({ stdout, program }: Terminal, publicId: string): Promise<void> {
   return withDatabase(async (db) => {
     const key = await findApiKey(db, publicId);
     if (key === undefined) {
-      const message = `"${publicId}" is none of those that \`gesso keys list\` shows.`;
-      throw new InvalidInputError([{ path: ['key'], message }]);
+      throw new CommandFailure(EXIT.failed, {
+        happened: `There is no key "${publicId}".`,
+        advice: `See ${program} keys list.`,
+      });
     }
     await revokeApiKey(db, key.id, `cli:${uuidv7()}`, new Date());
     stdout.write(`Revoked ${publicId} of ${key.clientName}.\n`);

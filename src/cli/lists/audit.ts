@@ -2,7 +2,7 @@ import type { AuditAction, AuditEvent, AuditFilter } from '../../client/index.ts
 import { AUDIT_ACTIONS } from '../../ledger/audit.ts';
 import { gatewayClient } from '../gateway-client.ts';
 import { gatewayFailure } from '../gateway-failure.ts';
-import { nodeIds, shortId } from '../ids.ts';
+import { idEnding, nodeIds, shortId, wholeId } from '../ids.ts';
 import { timeAgo } from '../terminal/quantities.ts';
 import type { Style } from '../terminal/style.ts';
 import type { Column } from '../terminal/table.ts';
@@ -18,21 +18,21 @@ export interface AuditOptions extends ListOptions {
 
 /** Prints the audit trail, newest first. @throws {CommandFailure} */
 export async function listAudit(options: AuditOptions, terminal: Terminal): Promise<void> {
+  const { program } = terminal;
   const { limit, json = false, action, generation, since, client: name } = options;
   const actions = action === undefined ? undefined : wordsOf(AUDIT_ACTIONS, '--action', action);
-  const [about] = generation === undefined ? [] : nodeIds(generation, ['Generation']);
-  const { client, url } = gatewayClient(options, terminal, { retrySeconds: 0 });
-  const context = { url, program: terminal.program };
+  const { client, context } = gatewayClient(options, terminal, { retrySeconds: 0 });
+  const telling = (error: unknown): never => {
+    throw gatewayFailure(error, context);
+  };
+  const whole =
+    generation === undefined ? undefined : await wholeId(generation, client, program).catch(telling);
+  const [about] = whole === undefined ? [] : nodeIds(whole, ['Generation'], program);
   const filter: AuditFilter = {
     actions,
     generationId: about?.id,
     occurredFrom: since,
-    clientId:
-      name === undefined
-        ? undefined
-        : await clientId(client, name).catch((error: unknown) => {
-            throw gatewayFailure(error, context);
-          }),
+    clientId: name === undefined ? undefined : await clientId(client, name, program).catch(telling),
   };
   await printList(
     client.auditEvents({ filter, pageSize: pageSizeFor(limit) }),
@@ -78,8 +78,8 @@ const columnsOf = (toText: (date: Date) => string): readonly Column<AuditEvent>[
   {
     header: 'GENERATION',
     text: ({ generation }) => (generation === undefined ? '' : shortId(generation.id)),
+    short: ({ generation }) => (generation === undefined ? '' : idEnding(generation.id)),
     look: (_row, style) => style.dim,
-    expendable: 2,
   },
-  { header: 'DETAILS', text: detailsOf, least: 24 },
+  { header: 'DETAILS', text: detailsOf, least: 24, wraps: true },
 ];

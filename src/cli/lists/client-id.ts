@@ -21,11 +21,11 @@ const KEYS = `query ClientsOfKeys($after: String) {
  * The id of a client by its name: the caller's own, or, with scope `admin`, any that has a key. Ids are taken as well.
  * @throws {CommandFailure} where there is none.
  */
-export async function clientId(client: GessoClient, nameOrId: string): Promise<string> {
+export async function clientId(client: GessoClient, nameOrId: string, program: string): Promise<string> {
   const { client: own } = await client.viewer();
   if (own.name === nameOrId) return own.id;
   try {
-    const [{ id } = { id: '' }] = nodeIds(nameOrId, ['Client']);
+    const [{ id } = { id: '' }] = nodeIds(nameOrId, ['Client'], program);
     return id;
   } catch {
     // No id: a name.
@@ -47,5 +47,5 @@ export async function clientId(client: GessoClient, nameOrId: string): Promise<s
       'Give its id, as --json shows it: --client <id>.',
     );
   }
-  throw misuse(`There is no client "${nameOrId}" with an API key.`, 'See gesso keys list.');
+  throw misuse(`There is no client "${nameOrId}" with an API key.`, `See ${program} keys list.`);
 }

@@ -2,7 +2,7 @@ import type { Generation, GenerationFilter, GenerationStatus } from '../../clien
 import { GENERATION_STATUSES } from '../../generation.ts';
 import { gatewayClient } from '../gateway-client.ts';
 import { gatewayFailure } from '../gateway-failure.ts';
-import { shortId } from '../ids.ts';
+import { idEnding, shortId } from '../ids.ts';
 import { duration, timeAgo } from '../terminal/quantities.ts';
 import type { Style } from '../terminal/style.ts';
 import type { Column } from '../terminal/table.ts';
@@ -22,8 +22,7 @@ const RETRY_SECONDS = 0;
 /** Prints generations, newest first. @throws {CommandFailure} */
 export async function listGenerations(options: GenerationsOptions, terminal: Terminal): Promise<void> {
   const { limit, json = false, status, provider, since, client: name } = options;
-  const { client, url } = gatewayClient(options, terminal, { retrySeconds: RETRY_SECONDS });
-  const context = { url, program: terminal.program };
+  const { client, context } = gatewayClient(options, terminal, { retrySeconds: RETRY_SECONDS });
   const filter: GenerationFilter = {
     statuses: status === undefined ? undefined : wordsOf(GENERATION_STATUSES, '--status', status),
     provider,
@@ -31,7 +30,7 @@ export async function listGenerations(options: GenerationsOptions, terminal: Ter
     clientId:
       name === undefined
         ? undefined
-        : await clientId(client, name).catch((error: unknown) => {
+        : await clientId(client, name, terminal.program).catch((error: unknown) => {
             throw gatewayFailure(error, context);
           }),
   };
@@ -76,22 +75,27 @@ const resultOf = ({ image, failure, attempts }: Generation): string => {
 };
 
 const columnsOf = (toText: (date: Date) => string): readonly Column<Generation>[] => [
-  { header: 'GENERATION', text: ({ id }) => shortId(id), look: (_row, style) => style.dim },
+  {
+    header: 'GENERATION',
+    text: ({ id }) => shortId(id),
+    short: ({ id }) => idEnding(id),
+    look: (_row, style) => style.dim,
+  },
   { header: 'CREATED', text: ({ createdAt }) => toText(createdAt) },
   {
     header: 'STATUS',
     text: ({ status }) => status,
     look: ({ status }, style) => style[STATUS_LOOKS[status]],
   },
-  { header: 'RESULT', text: resultOf, expendable: 1 },
+  { header: 'RESULT', text: resultOf, least: 18, expendable: 1 },
   {
     header: 'TIME',
     text: ({ createdAt, finishedAt }) =>
       finishedAt === undefined ? '' : duration(finishedAt.getTime() - createdAt.getTime()),
     align: 'right',
-    expendable: 2,
+    expendable: 3,
   },
-  { header: 'PROVIDER', text: ({ provider }) => provider ?? '', expendable: 4 },
-  { header: 'CLIENT', text: ({ client }) => client.name, expendable: 3 },
-  { header: 'PROMPT', text: ({ prompt }) => prompt, least: 14 },
+  { header: 'PROVIDER', text: ({ provider }) => provider ?? '', expendable: 2 },
+  { header: 'CLIENT', text: ({ client }) => client.name, expendable: 4 },
+  { header: 'PROMPT', text: ({ prompt }) => prompt, least: 10 },
 ];

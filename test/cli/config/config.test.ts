@@ -108,8 +108,22 @@ describe('gesso config', () => {
       throw new ConfigError('It was loaded.');`,
     );
     const { code, stderr } = await runCommand(['config'], { cwd: folder });
-    // A line and no stack: its class is the program's own.
-    expect({ code, stderr }).toEqual({ code: 1, stderr: 'gesso: It was loaded.\n' });
+    // Nothing on where it was thrown: its class is the program's own.
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^gesso: gesso\.config\.mts can't be loaded: It was loaded\.\n {7}It is loaded by /,
+    );
+  });
+
+  it('names the file that can not be loaded, and where in it the mistake is', async () => {
+    await writeFile(
+      join(folder, 'gesso.config.mjs'),
+      '\nconst lost = undefined;\nexport default lost.found;',
+    );
+    const terminal = testTerminal({ folder });
+    expect(await run(['node', 'gesso', 'config'], terminal)).toBe(1);
+    expect(terminal.written.stderr).toMatch(/^gesso: gesso\.config\.mjs:3 can't be loaded: Cannot read/);
+    expect(terminal.written.stderr).toContain('needs the environment of the gateway');
   });
 
   it('fits into a terminal, and is whole in a pipe', async () => {
@@ -118,7 +132,10 @@ describe('gesso config', () => {
     await run(['node', 'gesso', 'config'], narrow);
     const lines = plainLines(narrow.written.stdout);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-    expect(lines.find((line) => line.startsWith('publicUrl'))).toMatch(/^publicUrl +environment +https:.*…$/);
+    expect(lines.find((line) => line.startsWith('GESSO_PUBLIC_URL'))).toMatch(
+      /^GESSO_PUBLIC_URL +environment +https:.*…$/,
+    );
+    expect(lines).toContain('Wider terminal or --json: SETTING');
 
     const piped = testTerminal({ environment, folder });
     await run(['node', 'gesso', 'config'], piped);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -87,7 +87,7 @@ describe('gesso generate', () => {
     const { code, bytes, stderr } = await generate(['A boat', '--output', '-', '--format', 'jpeg']);
     expect(code).toBe(0);
     expect((await sharp(bytes).metadata()).format).toBe('jpeg');
-    expect(stderr).toContain('✓ standard output');
+    expect(stderr).toContain('✓ written to standard output');
     expect(await readdir(folder)).toEqual([]);
   });
 
@@ -130,7 +130,7 @@ describe('gesso generate, before it asks for anything', () => {
     [['A boat', '-o', 'nowhere/boat.png'], 'There is no folder nowhere.'],
     [['A boat', '-o', 'there.png'], 'there.png is there already.'],
     [['A boat', '-o', '-', '--count', '2'], 'Several images do not go into one pipe.'],
-    [['A boat', '--quality', '80'], '--quality is for JPEG, WEBP and AVIF only; a PNG is always exact.'],
+    [['A boat', '--quality', '80'], '--quality is for JPEG, WebP and AVIF only; a PNG is always exact.'],
     [
       ['A boat', '--fit', 'cover', '--max-width', '20'],
       '--fit cover needs both --max-width and --max-height.',
@@ -153,7 +153,7 @@ describe('gesso generate, before it asks for anything', () => {
   it('refuses to write a picture to a terminal', async () => {
     const { code, stderr } = await generate(['A boat', '-o', '-'], { columns: 80 });
     expect(code).toBe(2);
-    expect(stderr).toContain('gesso: A picture is nothing for a terminal.');
+    expect(stderr).toContain("gesso: A picture can't be shown in a terminal.");
   });
 
   it('refuses an option that is none, or a count that is too large', async () => {
@@ -166,7 +166,7 @@ describe('gesso generate, before it asks for anything', () => {
     await writeFile(join(folder, 'a-boat.png'), 'mine');
     await generate(['A boat']);
     expect((await readdir(folder)).sort()).toEqual(['a-boat-2.png', 'a-boat.png']);
-    await generate(['A boat', '-o', 'a-boat.png', '--force']);
+    await generate(['A boat', '--force']);
     expect((await sizeOf('a-boat.png'))[0]).toBe('png');
     expect((await readdir(folder)).sort()).toEqual(['a-boat-2.png', 'a-boat.png']);
   });
@@ -201,6 +201,33 @@ describe('gesso generate, when it fails', () => {
     expect(stderr).toMatch(
       /^gesso: The provider's policy refused it: .*Not this\..*\n {7}Change the prompt\.\n$/,
     );
+  });
+
+  it.each([401, 403, 404])(
+    'says that the gateway is set wrongly where the provider answers %i: exit code 5',
+    async (code) => {
+      gateway.sandbox.behave(status(code));
+      const failed = await generate(['A boat']);
+      expect(failed.code).toBe(5);
+      expect(failed.stderr).toMatch(/^gesso: The provider refused the gateway, not the request: /);
+      expect(failed.stderr).toContain("The gateway's key or URL for bettertoken is wrong.");
+    },
+  );
+
+  it('says that the request is refused: exit code 3', async () => {
+    gateway.sandbox.behave(status(400));
+    const { code, stderr } = await generate(['A boat']);
+    expect(code).toBe(3);
+    expect(stderr).toContain('Change the request.');
+  });
+
+  it('thinks of another gateway where the development key of the folder is refused', async () => {
+    await mkdir(join(folder, '.gesso'));
+    await writeFile(join(folder, '.gesso', 'development-key'), 'hunter2');
+    const { code, stderr } = await generate(['A boat'], { environment: { GESSO_API_KEY: '' } });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/another gateway may .* --url or GESSO_URL\..* gesso keys create <name>/);
+    expect(stderr).not.toContain('hunter2');
   });
 
   it('says that it may be billed: exit code 4', async () => {

@@ -52,6 +52,15 @@ describe('the files of a command', () => {
     expect(await plan({ output: 'poster.png', count: 2, force: true })).toHaveLength(2);
   });
 
+  it('replace what was named after the title before, where that is asked for', async () => {
+    await writeFile(join(folder, 'a-boat.png'), 'mine');
+    expect(await plan({ force: true })).toEqual(['a-boat.png']);
+    expect(await plan({ force: true, count: 2 })).toEqual(['a-boat-1.png', 'a-boat-2.png']);
+    await mkdir(join(folder, 'poster-2.png'));
+    const overFolder = plan({ output: 'poster.png', count: 2, force: true });
+    await expect(overFolder).rejects.toThrow('poster-2.png is a folder.');
+  });
+
   it('are refused where their folder can not be written', async () => {
     await mkdir(join(folder, 'closed'));
     await chmod(join(folder, 'closed'), 0o500);

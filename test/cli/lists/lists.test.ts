@@ -59,6 +59,18 @@ describe('gesso generations', () => {
     expect(raw).toContain('\u001b[32mSUCCEEDED');
   });
 
+  it('tells in a narrow terminal what came of it, and by whom, and the end of the id, which commands take', async () => {
+    const { lines } = await gesso('generations', { columns: 80 });
+    expect(lines[0]).toMatch(/^GENERATION +CREATED +STATUS +RESULT .*PROVIDER/);
+    expect(lines.find((line) => line.includes(' Someth'))).toMatch(/FAILED +content-policy .*bettertoken/);
+    const [ending = ''] = lines.find((line) => line.includes('content-policy'))?.split(' ') ?? [];
+    expect(ending).toMatch(/^[0-9a-f]{12}$/);
+    const about = await documents(`audit --generation ${ending}`);
+    expect(about.map(({ action }) => action)).toContain('GENERATION_FAILED');
+    const none = await gesso('audit --generation 000000000000');
+    expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('No generation of the newest') });
+  });
+
   it('is NDJSON with the ids of the API', async () => {
     const all = await documents('generations');
     expect(all.map(({ prompt }) => prompt).slice(0, 2)).toEqual(['A boat of the shop', 'Something bad']);
@@ -113,6 +125,13 @@ describe('gesso audit', () => {
     expect(code).toBe(0);
     expect(lines[0]).toMatch(/^TIME +ACTION +CLIENT +GENERATION +DETAILS$/);
     expect(lines.find((line) => line.includes('GENERATION_FAILED'))).toMatch(/ admin .* CONTENT_POLICY: /);
+  });
+
+  it('keeps the generation in a narrow terminal, and wraps what happened', async () => {
+    const { lines } = await gesso('audit --limit 50', { columns: 80 });
+    expect(lines[0]).toMatch(/^TIME +ACTION +(CLIENT +)?GENERATION +DETAILS$/);
+    expect(lines.find((line) => line.includes('GENERATION_FAILED'))).toMatch(/ [0-9a-f]{12} +CONTENT_POLICY/);
+    expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(80);
   });
 
   it('is filtered by what happened, and to which generation', async () => {

@@ -42,7 +42,36 @@ describe('a table', () => {
   });
 
   it('leaves out what is expendable where that is not enough', () => {
-    expect(at(26)).toEqual(['ID  COUNT  PROMPT', 'a1      7  A lighthouse o…', 'b2   1200  夜明けの崖の上…']);
+    expect(at(26)).toEqual([
+      'ID  COUNT  PROMPT',
+      'a1      7  A lighthouse o…',
+      'b2   1200  夜明けの崖の上…',
+      'Wider terminal or --json:',
+      'CLIENT',
+    ]);
+  });
+
+  it('has the short form of a cell before it leaves anything out', () => {
+    const withIds: Column<Row>[] = [
+      { header: 'ID', text: ({ id }) => `${id}-${'0'.repeat(30)}`, short: ({ id }) => id },
+      ...COLUMNS.slice(1),
+    ];
+    expect(table(ROWS, withIds, { columns: 40, style })).toEqual(at(40));
+    expect(table(ROWS, withIds, { columns: 100, style })[1]).toMatch(/^a1-0{30} /);
+  });
+
+  it('wraps its last column, and cuts what is left after three lines', () => {
+    const long = { text: 'All that is known of it, told in a sentence that goes on and on and on' };
+    const columns = [
+      { header: 'AT', text: () => 'now' },
+      { header: 'TEXT', text: (row: typeof long) => row.text, least: 12, wraps: true },
+    ];
+    expect(table([long], columns, { columns: 24, style })).toEqual([
+      'AT   TEXT',
+      'now  All that is known',
+      '     of it, told in a',
+      '     sentence that goes…',
+    ]);
   });
 
   it('is never wider than the terminal, as long as its least fits', () => {
