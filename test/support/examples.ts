@@ -40,7 +40,13 @@ export interface InstalledExamples {
 }
 
 /** By their folders' names. */
-export const exampleNames = async (): Promise<string[]> => (await readdir(EXAMPLES)).sort();
+export async function exampleNames(): Promise<string[]> {
+  const entries = await readdir(EXAMPLES, { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+}
 
 /** Every bare name that the sources of an example import. */
 export async function importsOfExample(example: string): Promise<string[]> {
